@@ -1,6 +1,7 @@
 """Backpressure: when one part accepts no more scans, the others wait, and continue without intervention."""
 
 import time
+from itertools import pairwise
 
 from log_messages import BATCH_REJECTED, BROKER_LOST, DATABASE_LOST, DELIVERIES_REQUEUED, PUBLISHER_BLOCKED
 from cluster_fixture import LIMIT_S
@@ -31,7 +32,8 @@ def test_database_outage_fills_the_queues_and_then_the_journals(cluster):
     cluster.finish(fleet, [killed])
     equal(len(center.logged(DELIVERIES_REQUEUED)), 1, "log lines about requeued deliveries")
     errors = [line["error"] for line in center.logged(DATABASE_LOST)]
-    assert all(errors.count(error) == 1 for error in errors), f"an error was logged twice: {errors}"
+    # The center logs each change of the error, and an outage may bring one back.
+    assert all(error != next_error for error, next_error in pairwise(errors)), f"an error was logged again: {errors}"
 
 
 def test_memory_alarm_blocks_publishers_and_not_the_center(cluster):
