@@ -49,6 +49,11 @@ export class Stream {
     return this.ageMs > Math.min(Math.max(1000, this.periodMs), 3000) + 2000;
   }
 
+  /** Which of several leaders stays: the lowest. The timers of a page in the background may run once a minute. */
+  get rank() {
+    return Number(document.hidden) + this.id;
+  }
+
   /** Whether a state was received at all. */
   get hasFrame() {
     return this.text !== null;
@@ -77,6 +82,7 @@ export class Stream {
   }
 
   lead() {
+    if (this.isLeader) return;
     this.isLeader = true;
     this.openedAt = -Infinity;
     this.tick();
@@ -97,7 +103,7 @@ export class Stream {
 
   tick() {
     if (this.isLeader) {
-      this.channel.postMessage({ type: "tick", id: this.id });
+      this.claim();
       this.watch();
       return;
     }
@@ -110,18 +116,23 @@ export class Stream {
     } else if (quietMs > this.patience) this.lead();
   }
 
+  claim() {
+    this.channel.postMessage({ type: "tick", rank: this.rank });
+  }
+
   hear(message) {
     switch (message.type) {
       case "hello":
-        if (this.isLeader && this.text) this.pass();
+        if (!this.isLeader) break;
+        this.claim();
+        if (this.text) this.pass();
         break;
       case "tick":
-        // Without locks two tabs may lead for a moment: the smaller name stays.
-        if (this.isLeader && !navigator.locks && message.id < this.id) this.follow();
         this.heardLeader();
+        if (this.isLeader && !navigator.locks) this.agree(message.rank);
         break;
       case "bye":
-        this.patience = 300 * Math.random();
+        if (!navigator.locks) this.succeed();
         break;
       case "frame":
         this.heardLeader();
@@ -132,6 +143,19 @@ export class Stream {
         this.refuse();
         break;
     }
+  }
+
+  /** Without locks several tabs may lead for a moment. The tab that stays answers: its next tick may be far away. */
+  agree(rank) {
+    if (rank < this.rank) this.follow();
+    else this.claim();
+  }
+
+  /** Leads soon, unless another tab is earlier. A page in the background waits, and does not rely on its interval. */
+  succeed() {
+    this.leaderAt = now();
+    this.patience = (document.hidden ? 1000 : 0) + 300 * Math.random();
+    setTimeout(() => this.tick(), this.patience + 1);
   }
 
   heardLeader() {
