@@ -57,17 +57,6 @@ def screenshots():
     return folder
 
 
-@pytest.fixture
-def say(capsys):
-    """Prints a measured value into the log of the run."""
-
-    def write(text):
-        with capsys.disabled():
-            print(f"\n    {text}")
-
-    return write
-
-
 class Walls:
     def __init__(self, browser):
         self.browser, self.contexts, self.problems = browser, [], []

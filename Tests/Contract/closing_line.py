@@ -1,10 +1,43 @@
-"""Hooks that the contract test and the cluster test share: the order of the tests, and the closing line.
+"""Hooks that the test programs in Python share: the order of the tests, the logs of a failed test, the closing line.
 
 The closing line `N passed, N failed` is what scripts/test reads. Errors in fixtures and skipped tests count as failed, and
 a run without tests fails: nothing is skipped silently.
 """
 
 import pytest
+
+# The systems that the tests of a session share, by the name of their fixture.
+systems_key = pytest.StashKey[dict]()
+
+
+def shared(request, system):
+    """Yields the system of a fixture of the session. Its logs belong to the report of each failed test that uses it."""
+    with system:
+        request.config.stash.setdefault(systems_key, {})[request.fixturename] = system
+        yield system
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Adds the logs of the shared systems to the report of a failed test, and restarts what has ended."""
+    report = yield
+    for name, system in item.config.stash.get(systems_key, {}).items():
+        if name in item.fixturenames and report.failed:
+            report.sections.extend(system.logs())
+            if call.when == "call":
+                system.recover()
+    return report
+
+
+@pytest.fixture
+def say(capsys):
+    """Prints a measured value into the log of the run."""
+
+    def write(text):
+        with capsys.disabled():
+            print(f"\n    {text}")
+
+    return write
 
 
 @pytest.hookimpl(trylast=True)

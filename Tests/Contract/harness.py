@@ -258,6 +258,10 @@ class SystemUnderTest(Records):
         if self.center is None or self.center.process.poll() is not None:
             self.start_center()
 
+    def logs(self) -> list:
+        """Returns the title and the text of each log."""
+        return [("log of the center", self.center_log())]
+
     def center_log(self) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-30:])
 

@@ -186,5 +186,8 @@ class SiteUnderWatch(Festival):
         with urllib.request.urlopen(f"https://localhost:{self.tls_port}/metrics", context=context) as response:
             return response.read().decode()
 
+    def logs(self) -> list:
+        return [("log of the centers", self.center_log()), ("log of Prometheus", self.prometheus_log())]
+
     def prometheus_log(self) -> str:
         return "\n".join((self.folder / "prometheus.log").read_text(errors="replace").splitlines()[-20:])
