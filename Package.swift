@@ -140,7 +140,8 @@ let package = Package(
                 .embedInCode("0027_reports.sql"),
                 .embedInCode("0028_report_comments.sql"),
                 .embedInCode("0029_wall_comments.sql"),
-                .embedInCode("0030_grants.sql"),
+                .embedInCode("0030_sudden_drops.sql"),
+                .embedInCode("0031_grants.sql"),
             ], swiftSettings: common),
         domain("Schema", in: "Center", "ErrorModel", "Postgres", "Crypto", "Runtime", "Migrations"),
         domain(

@@ -6,7 +6,7 @@ SELECT zone, sign, within, capacity, "%", lanes, unsent, heard, net, "full in"
 FROM (
 SELECT path, repeat('  ', depth) || left(name, greatest(20 - 2 * depth, 1)) AS zone,
     CASE level WHEN 'uncapped' THEN '' ELSE upper(level) END AS sign, inside_total AS within, capacity, percent AS "%",
-    lanes - lanes_silent || '/' || lanes AS lanes, unsent, to_char(heard_at, 'HH24:MI:SS') AS heard, net_hour AS net,
+    lanes - lanes_silent - lanes_late || '/' || lanes AS lanes, unsent, to_char(heard_at, 'HH24:MI:SS') AS heard, net_hour AS net,
     full_in_minutes || ' min' AS "full in"
 FROM tapline.wall_zones
 UNION ALL

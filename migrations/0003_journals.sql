@@ -21,6 +21,7 @@ CREATE TABLE tapline.journals (
     accepted_seq bigint NOT NULL DEFAULT 0,
     first_received_at timestamptz NOT NULL DEFAULT now(),
     last_received_at timestamptz NOT NULL DEFAULT now(),
+    known_until timestamptz NOT NULL DEFAULT now(),  -- all earlier taps of the scanner have arrived
     backlog bigint NOT NULL DEFAULT 0,
     snapshot_version bigint NOT NULL DEFAULT 0,
     gate_id bigint,

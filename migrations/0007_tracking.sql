@@ -9,6 +9,7 @@ CREATE TABLE tapline_internal.tracking_queue (
     first_seq bigint NOT NULL,
     last_seq bigint NOT NULL CHECK (last_seq >= first_seq),
     stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    earliest timestamptz NOT NULL DEFAULT '-infinity',  -- no scan of the run is earlier
     PRIMARY KEY (journal_id, first_seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_analyze_scale_factor = 0,
         autovacuum_analyze_threshold = 100000);

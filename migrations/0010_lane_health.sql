@@ -64,7 +64,7 @@ SELECT s.id AS scanner_id, s.enabled, coalesce(j.gate_id, s.gate_id) AS gate_id,
         AND (c.state <> 'running' OR c.since < now() - tapline_internal.silent_after()), false)) AS silent,
     s.enabled AND c.state = 'running' AND c.since >= now() - tapline_internal.silent_after()
         AND coalesce(j.last_received_at < now() - tapline_internal.silent_after(), false) AS awaited,
-    c.state AS center
+    c.state AS center, least(j.known_until, j.last_received_at) AS known_until
 FROM tapline.scanners s CROSS JOIN tapline.center_state c
 LEFT JOIN (
     SELECT DISTINCT ON (scanner_id) * FROM tapline.journals ORDER BY scanner_id, last_received_at DESC, id DESC

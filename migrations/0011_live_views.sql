@@ -45,9 +45,9 @@ WITH tree AS MATERIALIZED (
 ), heard AS (
     -- The lanes that a zone's count depends on: of all gates that lead into or out of the zone or a zone within.
     SELECT zone_id, count(*) AS lanes, count(*) FILTER (WHERE silent) AS silent,
-        min(last_received_at) FILTER (WHERE NOT silent) AS as_of
+        nullif(min(known_until) FILTER (WHERE NOT silent), '-infinity') AS as_of
     FROM (
-        SELECT DISTINCT w.zone_id, l.scanner_id, l.silent, l.last_received_at
+        SELECT DISTINCT w.zone_id, l.scanner_id, l.silent, l.known_until
         FROM tapline.scanner_overview l
         JOIN tapline.gates g ON g.id = l.gate_id
         JOIN within w ON w.inner_id IN (g.zone_id, g.from_zone_id)
@@ -98,7 +98,7 @@ ORDER BY g.name;
 CREATE VIEW tapline.unsettled_spans AS
 WITH lanes AS MATERIALIZED (
     SELECT l.scanner_id, tapline.day_start(l.last_received_at) AS day,
-        CASE WHEN l.backlog > 0 THEN coalesce(stored.at, '-infinity') ELSE l.last_received_at END AS since
+        CASE WHEN l.backlog > 0 THEN coalesce(stored.at, '-infinity') ELSE l.known_until END AS since
     FROM tapline.scanner_overview l
     LEFT JOIN LATERAL (
         -- Retention may have dropped the scan.

@@ -21,6 +21,8 @@ COMMENT ON COLUMN tapline.journals.accepted_seq IS
     'An operator accepted the loss of the end of the journal up to this seq (tapline.accept_gap); 0: none';
 COMMENT ON COLUMN tapline.journals.first_received_at IS 'Arrival of its first batch, center clock';
 COMMENT ON COLUMN tapline.journals.last_received_at IS 'Arrival of its last batch or heartbeat, center clock';
+COMMENT ON COLUMN tapline.journals.known_until IS
+    'All earlier taps of the scanner have arrived, by its last batches; -infinity: not known';
 COMMENT ON COLUMN tapline.journals.backlog IS 'Scans that the scanner had not uploaded after its last batch';
 COMMENT ON COLUMN tapline.journals.snapshot_version IS 'Snapshot version of the last batch; 0: none';
 COMMENT ON COLUMN tapline.journals.gate_id IS 'Gate of the last batch; null: the scanner''s default gate';

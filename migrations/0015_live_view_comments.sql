@@ -8,6 +8,8 @@ COMMENT ON COLUMN tapline.scanner_overview.gate_id IS 'Gate of its last batch, e
 COMMENT ON COLUMN tapline.scanner_overview.journal_id IS 'Journal that it was last heard with; null: never heard';
 COMMENT ON COLUMN tapline.scanner_overview.log IS 'UUID of that journal';
 COMMENT ON COLUMN tapline.scanner_overview.last_received_at IS 'Arrival of its last batch or heartbeat';
+COMMENT ON COLUMN tapline.scanner_overview.known_until IS
+    'All earlier taps have arrived, by the clock of the device; a batch may have waited in the broker';
 COMMENT ON COLUMN tapline.scanner_overview.backlog IS 'Scans not uploaded after its last batch';
 COMMENT ON COLUMN tapline.scanner_overview.snapshot_version IS 'Snapshot version that it decides from; 0: none';
 COMMENT ON COLUMN tapline.scanner_overview.clock_skew IS 'Upper bound of center clock - device clock';
@@ -45,7 +47,7 @@ COMMENT ON COLUMN tapline.live_zones.capacity IS 'Capacity in people; null: unli
 COMMENT ON COLUMN tapline.live_zones.lanes IS
     'Enabled lanes that the count depends on: at gates into or out of the zone or a zone within';
 COMMENT ON COLUMN tapline.live_zones.lanes_silent IS 'Those of them not heard for 60 s while a center was receiving';
-COMMENT ON COLUMN tapline.live_zones.as_of IS 'Every lane that is not silent was heard at this time or later';
+COMMENT ON COLUMN tapline.live_zones.as_of IS 'All taps up to this time are here, of every lane that is not silent';
 COMMENT ON COLUMN tapline.live_zones.depth IS 'Number of zones that contain it';
 COMMENT ON COLUMN tapline.live_zones.path IS
     'Names of the zones that contain it, outermost first, and its own; sort key';

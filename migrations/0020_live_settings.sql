@@ -108,16 +108,6 @@ CREATE FUNCTION tapline_internal.utc_text(at timestamptz) RETURNS text LANGUAGE 
     SELECT CASE WHEN isfinite(at) THEN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END
 $$;
 
--- What each lane does; null while nothing is known. The same as scanner_condition finds, for a tenth of its time.
--- OFFSET: computed once for each lane.
-CREATE VIEW tapline_internal.lanes AS
-SELECT scanner_id, gate_id, silent, backlog, last_received_at,
-    CASE WHEN silent THEN 'silent' WHEN center <> 'running' OR awaited THEN NULL
-        WHEN state ->> 'gate' = 'stopped' OR state ->> 'reader' LIKE '% (%' OR state ->> 'turnstile' <> 'ok'
-            OR concat(' ', state ->> 'alarms', ' ') ~ ' (reader|turnstile) ' THEN 'down'
-        WHEN state ->> 'mode' IN ('closed', 'free') THEN state ->> 'mode' ELSE 'open' END AS does
-FROM tapline.scanner_overview WHERE enabled OFFSET 0;
-
 -- The states of a scanner on the live display, the worst first.
 CREATE FUNCTION tapline_internal.fleet_order() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ARRAY['never-heard', 'silent', 'no-center', 'awaited', 'lane-down', 'reader', 'turnstile', 'closed', 'free',

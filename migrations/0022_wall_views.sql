@@ -1,4 +1,48 @@
--- Views of the live display: zones and gates. Then all parts of the state that is shown.
+-- Views of the live display: zones and gates, and what is missing in their counts.
+
+-- Scans of a scanner that have not arrived, in the journals heard in the current event day. `until`: the time of the
+-- first scan after the last gap.
+CREATE VIEW tapline_internal.lane_gaps AS
+SELECT scanner_id, least(sum(missing), 9007199254740991)::bigint AS missing, max(CASE WHEN is_tail THEN last_received_at
+        ELSE tapline_internal.scan_time_at(journal_id, last_seq + 1) END) AS until
+FROM (
+    SELECT scanner_id, journal_id, last_received_at, sum(missing) AS missing, max(last_seq) AS last_seq,
+        bool_or(kind = 'tail') AS is_tail
+    FROM tapline.seq_gaps WHERE last_received_at >= (SELECT tapline.day_start())
+    GROUP BY scanner_id, journal_id, last_received_at
+) journals GROUP BY scanner_id;
+
+-- Stored scans of a scanner that are not counted yet. A tracker counts them within a second.
+CREATE VIEW tapline_internal.lane_queues AS
+SELECT j.scanner_id, coalesce(sum(q.last_seq - q.first_seq + 1) FILTER (
+        WHERE q.stored_at < now() - interval '5 seconds'), 0)::bigint AS untracked, min(q.earliest) AS since
+FROM tapline_internal.tracking_queue q JOIN tapline.journals j ON j.id = q.journal_id GROUP BY j.scanner_id;
+
+-- Batches of a scanner that came into the quarantine in the current event day. Only the newest rows of an owner are read.
+CREATE VIEW tapline_internal.lane_quarantine AS
+SELECT s.owner AS scanner_id, sum(n.batches)::bigint AS batches, max(n.at) AS at
+FROM tapline_internal.quarantine_shares s CROSS JOIN LATERAL (
+    SELECT count(*) AS batches, max(last_received_at) AS at FROM (
+        SELECT last_received_at, is_heartbeat FROM tapline.quarantine WHERE owner = s.owner ORDER BY id DESC LIMIT 100) newest
+    WHERE NOT is_heartbeat AND last_received_at >= (SELECT tapline.day_start())
+) n WHERE s.batches > 0 AND n.batches > 0 GROUP BY s.owner;
+
+-- What each lane does, and null while nothing is known: the same as scanner_condition finds, for a tenth of its time.
+-- What of its scans is missing in the counts. OFFSET: computed once for each lane.
+CREATE VIEW tapline_internal.lanes AS
+SELECT l.scanner_id, l.gate_id, l.silent, l.backlog, l.last_received_at, l.known_until,
+    NOT l.silent AND coalesce(l.known_until < now() - tapline_internal.silent_after(), false) AS late,
+    CASE WHEN l.silent THEN 'silent' WHEN l.center <> 'running' OR l.awaited THEN NULL
+        WHEN state ->> 'gate' = 'stopped' OR state ->> 'reader' LIKE '% (%' OR state ->> 'turnstile' <> 'ok'
+            OR concat(' ', state ->> 'alarms', ' ') ~ ' (reader|turnstile) ' THEN 'down'
+        WHEN state ->> 'mode' IN ('closed', 'free') THEN state ->> 'mode' ELSE 'open' END AS does,
+    coalesce(g.missing, 0) AS missing, g.until AS gap_until, coalesce(u.untracked, 0) AS untracked,
+    u.since AS untracked_since, coalesce(q.batches, 0) AS quarantined, q.at AS quarantined_at
+FROM tapline.scanner_overview l
+LEFT JOIN tapline_internal.lane_gaps g ON g.scanner_id = l.scanner_id
+LEFT JOIN tapline_internal.lane_queues u ON u.scanner_id = l.scanner_id
+LEFT JOIN tapline_internal.lane_quarantine q ON q.scanner_id = l.scanner_id
+WHERE l.enabled OFFSET 0;
 
 CREATE VIEW tapline.wall_zones AS
 WITH tree AS MATERIALIZED (
@@ -9,15 +53,19 @@ WITH tree AS MATERIALIZED (
     SELECT * FROM tapline_internal.people_by_zone
 ), total AS (
     SELECT w.zone_id, sum(h.people) AS people FROM within w JOIN here h ON h.zone_id = w.inner_id GROUP BY w.zone_id
+), lanes AS MATERIALIZED (
+    SELECT gate_id, count(*) AS lanes, count(*) FILTER (WHERE silent) AS silent, count(*) FILTER (WHERE late) AS late,
+        sum(backlog) AS unsent, nullif(min(known_until) FILTER (WHERE NOT silent), '-infinity') AS heard_at,
+        sum(missing) AS missing, sum(untracked) AS untracked, sum(quarantined) AS quarantined
+    FROM tapline_internal.lanes GROUP BY gate_id
 ), heard AS (
     -- As in live_zones: the lanes that the count of a zone depends on.
-    SELECT zone_id, count(*) AS lanes, count(*) FILTER (WHERE silent) AS silent, sum(backlog) AS unsent,
-        min(last_received_at) FILTER (WHERE NOT silent) AS heard_at
-    FROM (
-        SELECT DISTINCT w.zone_id, l.scanner_id, l.silent, l.backlog, l.last_received_at
-        FROM tapline_internal.lanes l JOIN tapline.gates g ON g.id = l.gate_id
-        JOIN within w ON w.inner_id IN (g.zone_id, g.from_zone_id)
-    ) each GROUP BY zone_id
+    SELECT d.zone_id, sum(l.lanes)::bigint AS lanes, sum(l.silent)::bigint AS silent, sum(l.late)::bigint AS late,
+        sum(l.unsent)::bigint AS unsent, min(l.heard_at) AS heard_at, sum(l.missing)::bigint AS missing,
+        sum(l.untracked)::bigint AS untracked, sum(l.quarantined)::bigint AS quarantined
+    FROM (SELECT DISTINCT w.zone_id, g.id AS gate_id
+        FROM tapline.gates g JOIN within w ON w.inner_id IN (g.zone_id, g.from_zone_id)) d
+    JOIN lanes l ON l.gate_id = d.gate_id GROUP BY d.zone_id
 ), net AS (
     -- A gate between two zones of the same outer one adds and subtracts there.
     SELECT w.zone_id, sum(f.people) AS people
@@ -29,8 +77,10 @@ WITH tree AS MATERIALIZED (
     ) f JOIN within w ON w.inner_id = f.zone_id GROUP BY w.zone_id
 ), counted AS (
     SELECT z.*, tree.path, coalesce(here.people, 0)::bigint AS inside, coalesce(total.people, 0)::bigint AS inside_total,
-        coalesce(heard.lanes, 0)::bigint AS lanes, coalesce(heard.silent, 0)::bigint AS lanes_silent,
-        heard.unsent::bigint AS unsent, heard.heard_at, (coalesce(net.people, 0) * 4)::bigint AS net_hour
+        coalesce(heard.lanes, 0) AS lanes, coalesce(heard.silent, 0) AS lanes_silent, heard.unsent, heard.heard_at,
+        coalesce(heard.late, 0) AS lanes_late, coalesce(heard.missing, 0) AS missing,
+        coalesce(heard.untracked, 0) AS untracked, coalesce(heard.quarantined, 0) AS quarantined,
+        (coalesce(net.people, 0) * 4)::bigint AS net_hour
     FROM tapline.zones z
     JOIN tree ON tree.zone_id = z.id
     LEFT JOIN here ON here.zone_id = z.id
@@ -44,29 +94,9 @@ SELECT id AS zone_id, name, parent_id, cardinality(path) - 1 AS depth, path, ins
         WHEN inside_total * 100 >= capacity::bigint * busy_percent THEN 'busy' ELSE 'go' END AS level,
     lanes, lanes_silent, unsent, heard_at, net_hour,
     CASE WHEN inside_total >= capacity THEN 0 WHEN net_hour > 0
-        THEN ceil((capacity - inside_total) * 60.0 / net_hour)::bigint END AS full_in_minutes
+        THEN ceil((capacity - inside_total) * 60.0 / net_hour)::bigint END AS full_in_minutes,
+    lanes_late, missing, untracked, quarantined
 FROM counted ORDER BY path;
-
--- A sudden drop of flow: of two whole intervals, the later one against the earlier one.
-CREATE VIEW tapline.gate_drops AS
-WITH flow AS (
-    SELECT g.id, coalesce(sum(f.passed_in + f.passed_out) FILTER (WHERE f.slot < m.minute - g.drop_interval), 0) AS before,
-        coalesce(sum(f.passed_in + f.passed_out) FILTER (WHERE f.slot >= m.minute - g.drop_interval), 0) AS now
-    FROM tapline.gates g CROSS JOIN (SELECT date_trunc('minute', now()) AS minute) m
-    LEFT JOIN tapline_internal.gate_flow f ON f.gate_id = g.id AND f.slot >= m.minute - 2 * g.drop_interval
-        AND f.slot < m.minute AND f.slot >= m.minute - interval '2 hours'
-    GROUP BY g.id
-), lanes AS (
-    SELECT gate_id, bool_and(does = 'open' AND backlog = 0) AS complete, bool_or(does = 'closed') AS closed
-    FROM tapline_internal.lanes GROUP BY gate_id
-)
-SELECT g.id AS gate_id, g.name, f.before::bigint, f.now::bigint, g.drop_interval, g.drop_percent, g.drop_minimum,
-    CASE WHEN f.before > 0 THEN floor((f.before - f.now) * 100 / f.before)::integer END AS percent,
-    CASE WHEN l.complete THEN g.drop_percent IS NOT NULL AND f.before >= g.drop_minimum
-        AND (f.before - f.now) * 100 >= f.before * g.drop_percent
-        WHEN l.closed OR g.drop_percent IS NULL THEN false END AS is_drop
-FROM tapline.gates g JOIN flow f ON f.id = g.id LEFT JOIN lanes l ON l.gate_id = g.id
-ORDER BY g.name;
 
 CREATE VIEW tapline.wall_gates AS
 WITH flow AS (
@@ -95,55 +125,16 @@ LEFT JOIN flow ON flow.gate_id = g.id
 LEFT JOIN lanes l ON l.gate_id = g.id
 ORDER BY g.name;
 
--- The parts of the state as JSON without blanks, as contract.md describes GET /api/live. A row with a level is an alarm:
--- its id, and its arguments. plpgsql keeps the plans, which take as long as the queries.
-CREATE FUNCTION tapline_internal.live_counts() RETURNS TABLE (part text, id text, level text, content text)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY WITH z AS MATERIALIZED (
-        SELECT * FROM tapline.wall_zones
-    ), g AS MATERIALIZED (
-        SELECT g.*, d.before, d.now, d.percent, extract(epoch FROM d.drop_interval)::integer AS interval_s, d.is_drop
-        FROM tapline.wall_gates g JOIN tapline.gate_drops d USING (gate_id)
-    )
-    SELECT 'zones', NULL, NULL, format('{"as_of":"%s","rows":[%s]}', tapline_internal.utc_text(now()), (
-        SELECT string_agg((SELECT row_to_json(r)::text FROM (SELECT zone_id AS id, name, depth, inside, inside_total,
-            capacity, z.percent, busy_percent AS busy_at, full_percent AS full_at, z.level, lanes, lanes_silent, unsent,
-            tapline_internal.utc_text(heard_at) AS heard, net_hour, full_in_minutes AS full_in_min) r), ',' ORDER BY path)
-        FROM z))
-    UNION ALL SELECT 'gates', NULL, NULL, format('{"as_of":"%s","rows":[%s]}', tapline_internal.utc_text(now()), (
-        SELECT string_agg((SELECT row_to_json(r)::text FROM (SELECT gate_id AS id, name, zone, from_zone,
-            in_minute AS in_min, out_minute AS out_min, refused_minute AS refused_min, in_today AS in_day,
-            out_today AS out_day, refused_today AS refused_day, lanes, lanes_open AS open, lanes_free AS free,
-            lanes_closed AS closed, lanes_silent AS silent, tapline_internal.utc_text(last_at) AS last_tap,
-            CASE WHEN is_drop THEN (SELECT row_to_json(d) FROM (SELECT before, now, g.percent, interval_s) d) END AS drop
-            ) r), ',' ORDER BY name)
-        FROM g))
-    UNION ALL SELECT 'drops', NULL, NULL, (SELECT json_object_agg(gate_id, is_drop)::text FROM g)
-    UNION ALL SELECT 'alarm', format('zone-%s:%s', z.level, zone_id), CASE z.level WHEN 'full' THEN 'alarm' ELSE 'warn' END,
-        (SELECT row_to_json(r)::text FROM (SELECT name AS zone, z.percent, inside_total AS inside, capacity) r)
-    FROM z WHERE z.level IN ('full', 'busy')
-    UNION ALL SELECT 'alarm', format('gate-drop:%s', gate_id), 'alarm',
-        (SELECT row_to_json(r)::text FROM (SELECT name AS gate, before, now, g.percent, interval_s) r)
-    FROM g WHERE is_drop;
-END $$;
-
-COMMENT ON VIEW tapline.gate_drops IS 'Flow of each gate in the last two whole intervals (gates.drop_interval)';
-COMMENT ON COLUMN tapline.gate_drops.gate_id IS 'Gate';
-COMMENT ON COLUMN tapline.gate_drops.name IS 'Name of the gate';
-COMMENT ON COLUMN tapline.gate_drops.before IS 'People in both directions in the earlier interval';
-COMMENT ON COLUMN tapline.gate_drops.now IS 'People in the later interval, which ends at the last full minute';
-COMMENT ON COLUMN tapline.gate_drops.drop_interval IS 'Length of an interval';
-COMMENT ON COLUMN tapline.gate_drops.drop_percent IS 'Decrease from which it is a sudden drop; null: never';
-COMMENT ON COLUMN tapline.gate_drops.drop_minimum IS 'People needed in the earlier interval';
-COMMENT ON COLUMN tapline.gate_drops.percent IS 'Decrease in per cent; null: no people before';
-COMMENT ON COLUMN tapline.gate_drops.is_drop IS 'Whether it is a sudden drop; null: unknown, scans are missing';
+COMMENT ON COLUMN tapline.wall_zones.lanes_late IS 'Of the lanes, those whose taps of the last minute are not all here';
+COMMENT ON COLUMN tapline.wall_zones.missing IS 'Scans of its lanes that have not arrived, by tapline.seq_gaps';
+COMMENT ON COLUMN tapline.wall_zones.untracked IS 'Scans of its lanes stored for over 5 s and not counted yet';
+COMMENT ON COLUMN tapline.wall_zones.quarantined IS 'Batches of its lanes in quarantine; at most 100 of a lane';
 COMMENT ON COLUMN tapline.wall_gates.lanes_free IS 'Of these, in free flow';
 COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an operator';
 COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
 COMMENT ON COLUMN tapline.wall_gates.last_at IS 'Last tap';
 
 INSERT INTO tapline_internal.objects_without_names VALUES
-    ('wall_zones'), ('wall_gates'), ('gate_drops');
+    ('wall_zones'), ('wall_gates');
 
 INSERT INTO tapline.schema_migrations (version, name) VALUES (22, 'wall_views');

@@ -47,6 +47,7 @@ package struct Migration: Sendable {
         Migration(version: 27, name: "reports", sql: PackageResources._027_reports_sql),
         Migration(version: 28, name: "report_comments", sql: PackageResources._028_report_comments_sql),
         Migration(version: 29, name: "wall_comments", sql: PackageResources._029_wall_comments_sql),
-        Migration(version: 30, name: "grants", sql: PackageResources._030_grants_sql),
+        Migration(version: 30, name: "sudden_drops", sql: PackageResources._030_sudden_drops_sql),
+        Migration(version: 31, name: "grants", sql: PackageResources._031_grants_sql),
     ]
 }

@@ -72,7 +72,11 @@ def zone_rows(zones, now) -> list:
                 "level": level(percent),
                 "lanes": lanes,
                 "lanes_silent": silent,
+                "lanes_late": 0,
                 "unsent": unsent,
+                "missing": 0,
+                "untracked": 0,
+                "quarantined": 0,
                 "heard": rfc3339(now - datetime.timedelta(seconds=1)),
                 "net_hour": net,
                 "full_in_min": left,
@@ -228,7 +232,7 @@ def alarm(key, level="alarm", number="", **args) -> dict:
 
 def with_alarms(state) -> dict:
     gate = state["gates"]["rows"][2]
-    gate["drop"] = {"before": 310, "now": 142, "percent": 54, "interval_s": 300}
+    gate["drop"] = {"before": 310, "now": 142, "percent": 54, "interval_s": 300, "until": rfc3339(START)}
     gate["silent"], gate["open"] = 2, gate["lanes"] - 2
     state["alarms"] = [
         alarm("zone-full", zone="Delegates' Lounge", percent=97, inside=1_462, capacity=1_500),

@@ -1,5 +1,6 @@
 """The wall draws what a state says: all of it, at a glance, and nothing that is not known."""
 
+import datetime
 import re
 
 from playwright.sync_api import expect
@@ -33,6 +34,43 @@ def test_zone_shows_share_people_trend_and_completeness(mock, wall):
         expect(tile).to_contain_text(text)
     expect(tile.locator(".complete")).to_have_text("1 of 420 lanes silent · 280 unsent · heard 18:00:00")
     expect(page.locator("#zone-list > li .level")).to_have_text(["GO", "BUSY", "FULL", "GO", "NO LIMIT", "GO"])
+
+
+def test_zone_says_all_that_is_missing_in_its_count(mock, wall):
+    state = states.festival()
+    losses = {"lanes_late": 2, "missing": 1_040, "quarantined": 3, "untracked": 7}
+    for row, (name, count) in zip(state["zones"]["rows"], losses.items()):
+        row.update(lanes_silent=0, unsent=0, **{name: count})
+    late, all_here = state["zones"]["rows"][4], state["zones"]["rows"][5]
+    late.update(lanes_silent=0, heard=states.rfc3339(states.START - datetime.timedelta(minutes=9)))
+    mock.send(state)
+    page = wall(mock.url)
+    words = page.locator("#zone-list > li .complete")
+    texts = ["2 of 960 lanes late", "1,040 missing", "3 batches in quarantine", "7 not counted yet"]
+    expect(words).to_have_text(
+        [f"{text} · heard 18:00:00" for text in texts] + ["heard 17:51:00", "all 200 lanes heard · heard 18:00:00"]
+    )
+    expect(page.locator("#zone-list > li .complete[data-missing]")).to_have_count(5)
+    # Messages in the broker may be of any lane. A tile names three losses.
+    state["seq"], state["ingest"]["queue_ready"] = 2, 9_000
+    all_here.update(lanes_silent=4, lanes_late=5, unsent=6, missing=7)
+    mock.send(state)
+    expect(words.first).to_have_text("2 of 960 lanes late · 9,000 messages wait · heard 18:00:00")
+    expect(words.last).to_have_text("4 of 200 lanes silent · 5 of 200 lanes late · 6 unsent · … · heard 18:00:00")
+    expect(page.locator("#zone-list > li .complete[data-missing]")).to_have_count(6)
+
+
+def test_closed_zone_is_full_without_a_share(mock, wall):
+    state = states.festival()
+    state["zones"]["rows"][3].update(capacity=0, percent=None, level="full", inside=2, inside_total=2)
+    mock.send(state)
+    page = wall(mock.url)
+    tile = page.locator("#zone-list > li").nth(3)
+    expect(tile.locator(".level")).to_have_text("FULL")
+    expect(tile.locator(".load")).to_have_text("2insideof 0")
+    page.goto(f"{mock.url}/zone/Backstage")
+    expect(page.locator("#level")).to_have_text("FULL")
+    expect(page.locator("#people")).to_have_text("2 of 0")
 
 
 def test_gate_shows_flow_lanes_last_tap_and_drop(mock, wall):

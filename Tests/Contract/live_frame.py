@@ -19,8 +19,8 @@ MEMBERS = {
     "database": "ok since problem",
     "centers": "state running",
     "zones": "as_of rows",
-    "zone": "id name depth inside inside_total capacity percent busy_at full_at level lanes lanes_silent unsent heard "
-    "net_hour full_in_min",
+    "zone": "id name depth inside inside_total capacity percent busy_at full_at level lanes lanes_silent "
+    "lanes_late unsent missing untracked quarantined heard net_hour full_in_min",
     "gates": "as_of rows",
     "gate": "id name zone from_zone in_min out_min refused_min in_day out_day refused_day lanes open free closed "
     "silent last_tap drop",

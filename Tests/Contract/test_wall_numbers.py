@@ -45,8 +45,12 @@ def check_gates(day):
         for row in rows.values():
             row["last_tap"] = us(row["last_tap"])
         equal(rows, day.oracle.gate_rows(as_of), f"tapline.{name}")
-    as_of, rows = day.view("gate_drops", "before, now", "gate_id")
-    equal({key: tuple(row.values()) for key, row in rows.items()}, day.oracle.drops(as_of), "tapline.gate_drops")
+    as_of, rows = day.view("gate_drops", "before, now, until", "gate_id")
+    for gate, row in rows.items():
+        # The intervals end where all taps are known, at most two minutes before the last whole minute.
+        until = us(row["until"])
+        assert until % MINUTE == 0 and as_of - 3 * MINUTE < until <= as_of, (gate, row)
+        equal((row["before"], row["now"]), day.oracle.drops(until)[gate], f"tapline.gate_drops of gate {gate}")
 
 
 def check_arrivals(day):
@@ -99,22 +103,24 @@ def test_frame_and_metrics_equal_the_counts(day):
 
 
 def test_sudden_drop_is_an_alarm(day):
-    """Sixty people passed a gate some minutes ago, and hardly a person since."""
+    """Sixty people passed a gate some minutes ago, and hardly a person since. No seed uses this gate."""
+    day.add_gate(7, 4, None)
     since = now_ms_us()
     scans = [Scan(since - 8 * MINUTE + number * SECOND, day.new_tag()) for number in range(60)]
-    batch = Batch("lane-5", new_log(), 1, scans, gate=5)
+    batch = Batch("lane-7", new_log(), 1, scans, gate=7)
     day.oracle.sent.append(batch)
     day.publish(batch)
     day.await_counters(batch, 60, 60)
     day.await_tracking()
     day.read_facts()
     frame = fresh(day, now_ms_us())
-    before, now = day.oracle.drops(micros(frame["gates"]["as_of"]))[5]
+    found = {row["id"]: row["drop"] for row in frame["gates"]["rows"]}[7]
+    before, now = day.oracle.drops(micros(found["until"]))[7]
     assert before >= 60 and now < 0.8 * before, (before, now)
     drop = {"before": before, "now": now, "percent": (before - now) * 100 // before, "interval_s": 300}
-    equal({row["id"]: row["drop"] for row in frame["gates"]["rows"]}[5], drop, "drop of the gate")
-    alarm = next(alarm for alarm in frame["alarms"] if alarm["id"] == "gate-drop:5")
-    equal(alarm["args"], {"gate": "G5", **drop}, "arguments of the alarm")
+    equal(found, {**drop, "until": found["until"]}, "drop of the gate")
+    alarm = next(alarm for alarm in frame["alarms"] if alarm["id"] == "gate-drop:7")
+    equal(alarm["args"], {"gate": "G7", **drop}, "arguments of the alarm")
     equal((alarm["level"], alarm["key"]), ("alarm", "gate-drop"), "level and key of the alarm")
     assert since <= micros(alarm["since"]) + SECOND, "the alarm began with the scans"
 

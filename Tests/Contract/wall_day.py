@@ -35,16 +35,20 @@ class Day(SystemUnderTest):
             self.sql("INSERT INTO tapline.zones VALUES (%s, %s, %s, %s)", zone, f"Z{zone}", parent, CAPACITIES[zone])
             self.oracle.zones[zone] = Zone(zone, parent, CAPACITIES[zone])
         for gate, (zone, from_zone) in GATES.items():
-            self.sql("INSERT INTO tapline.gates VALUES (%s, %s, %s, %s, '{}')", gate, f"G{gate}", zone, from_zone)
-            self.sql("INSERT INTO tapline.scanners VALUES (%s, %s, true)", f"lane-{gate}", gate)
-            self.oracle.gates[gate] = Gate(gate, zone, from_zone)
-            self.oracle.scanners[f"lane-{gate}"] = gate
+            self.add_gate(gate, zone, from_zone)
         for number, name in enumerate(("day", "week"), 1):
             self.sql("INSERT INTO tapline.passes (id, name, reentry) VALUES (%s, %s, 'gate')", number, name)
         for person in range(1, 71):
             self._add_person(person)
         self.tags = list(self.oracle.tags) + [self.new_tag() for _ in range(10)]
         self.held = []
+
+    def add_gate(self, gate: int, zone: int, from_zone):
+        """Adds a gate with one lane."""
+        self.sql("INSERT INTO tapline.gates VALUES (%s, %s, %s, %s, '{}')", gate, f"G{gate}", zone, from_zone)
+        self.sql("INSERT INTO tapline.scanners VALUES (%s, %s, true)", f"lane-{gate}", gate)
+        self.oracle.gates[gate] = Gate(gate, zone, from_zone)
+        self.oracle.scanners[f"lane-{gate}"] = gate
 
     def _add_person(self, person: int):
         number = (None, 1, 2)[person % 3]

@@ -19,7 +19,8 @@ export default {
   "level-go": "GO", "level-busy": "BUSY", "level-full": "FULL", "level-uncapped": "NO LIMIT", "level-unknown": "NOT KNOWN",
   "of": "of {n}", "net-hour": "{n} an hour", "full-in": "full in {age}", "in-zone": "in {zone}",
   "lanes-all": "all {n} lanes heard", "lanes-some": "{n} of {all} lanes silent", "no-lanes": "no lanes",
-  unsent: "{n} unsent", heard: "heard {at}", "zone-none": "There is no zone “{zone}”.", "no-zones": "No zones are set up.",
+  "lanes-late": "{n} of {all} lanes late", "n-missing": "{n} missing", quarantined: "{n} batches in quarantine", untracked: "{n} not counted yet",
+  queued: "{n} messages wait", unsent: "{n} unsent", heard: "heard {at}", "zone-none": "There is no zone “{zone}”.", "no-zones": "No zones are set up.",
   "sign-none": "NO DATA", back: "All zones",
   // Gates.
   gates: "Gates", gate: "Gate", in: "In", out: "Out", "per-min": "/min", today: "today", "in-today": "In today",

@@ -41,9 +41,9 @@ function draw(state) {
     load.mark(1, zone.full_at / 100);
   }
   const people = `${number(zone.inside_total)} ${t("of", { n: number(zone.capacity) })}`;
-  setText(byId("people"), isCapped ? people : t("inside"));
+  setText(byId("people"), isKnown(zone.capacity) ? people : t("inside"));
   setText(byId("trend"), trend(zone).filter(Boolean).join(" · "));
-  const [words, isMissing] = completeness(zone, state.at);
+  const [words, isMissing] = completeness(zone, state.at, state.ingest?.queue_ready);
   setText(byId("complete"), words);
   setAttribute(byId("complete"), "data-missing", isMissing ? "" : null);
 }

@@ -5,27 +5,38 @@ import { age, clock, duration, isKnown, number, percent, signed } from "./format
 import { t } from "./words.js";
 
 const QUIET_S = 60;
+// Messages in the queue above which counts may lack some. A few are always under way.
+const QUEUE_LIMIT = 500;
+// Losses that a tile names.
+const LOSSES_LIMIT = 3;
 const LEVELS = ["go", "busy", "full", "uncapped"];
 
 /** The name of a level in words; the colour only repeats it. */
 export const levelWords = (level) => t(`level-${LEVELS.includes(level) ? level : "unknown"}`);
 
-/** How complete the number of a zone is: [text, whether something is missing]. */
-export function completeness(zone, at) {
-  const parts = [];
-  let isMissing = false;
-  if (zone.lanes === 0) parts.push(t("no-lanes"));
-  else if (zone.lanes_silent > 0) {
-    isMissing = true;
-    parts.push(t("lanes-some", { n: number(zone.lanes_silent), all: number(zone.lanes) }));
-  } else parts.push(t("lanes-all", { n: number(zone.lanes) }));
-  if (zone.unsent > 0) {
-    isMissing = true;
-    parts.push(t("unsent", { n: number(zone.unsent) }));
-  }
-  if (zone.heard) parts.push(t("heard", { at: clock(zone.heard) }));
+/** What is missing in the number of a zone, in words, the worst first. */
+function losses(zone, queued) {
+  const parts = zone.lanes_silent > 0 ? [["lanes-some", zone.lanes_silent]] : [];
+  parts.push(
+    ["lanes-late", zone.lanes_late], ["unsent", zone.unsent], ["n-missing", zone.missing],
+    ["quarantined", zone.quarantined], ["untracked", zone.untracked], ["queued", queued > QUEUE_LIMIT ? queued : 0],
+  );
+  const found = parts.filter(([, n]) => n > 0).map(([key, n]) => t(key, { n: number(n), all: number(zone.lanes) }));
+  return found.length > LOSSES_LIMIT ? [...found.slice(0, LOSSES_LIMIT), "…"] : found;
+}
+
+/**
+ * How complete the number of a zone is: [text, whether something is missing]. `queued`: messages that wait in the
+ * broker, of any lane.
+ */
+export function completeness(zone, at, queued) {
+  const parts = losses(zone, queued);
   const seconds = age(zone.heard, at);
-  return [parts.join(" · "), isMissing || (zone.lanes > 0 && (seconds === null || seconds > QUIET_S))];
+  const isMissing = parts.length > 0 || (zone.lanes > 0 && (seconds === null || seconds > QUIET_S));
+  if (zone.lanes === 0) parts.push(t("no-lanes"));
+  else if (!isMissing) parts.push(t("lanes-all", { n: number(zone.lanes) }));
+  if (zone.heard) parts.push(t("heard", { at: clock(zone.heard) }));
+  return [parts.join(" · "), isMissing];
 }
 
 /** How the zone changes: [net rate, time until full]. */
@@ -61,7 +72,7 @@ function tile() {
     const isCapped = isKnown(zone.percent);
     setText(share, isCapped ? percent(zone.percent) : number(zone.inside_total));
     setText(inside, isCapped ? number(zone.inside_total) : t("inside"));
-    setText(capacity, isCapped ? t("of", { n: number(zone.capacity) }) : "");
+    setText(capacity, isKnown(zone.capacity) ? t("of", { n: number(zone.capacity) }) : "");
     show(load.node, isCapped);
     if (isCapped) {
       load.fill(zone.percent / 100);
@@ -70,26 +81,26 @@ function tile() {
     }
     const [net, full] = trend(zone);
     setText(rate, [net, full].filter(Boolean).join(" · ") || " ");
-    const [words, isMissing] = completeness(zone, zone.at);
+    const [words, isMissing] = completeness(zone, zone.at, zone.queued);
     setText(complete, words);
     setAttribute(complete, "data-missing", isMissing ? "" : null);
   }
   return { node, update };
 }
 
-/** The zones with the name of the zone around each: rows come as a tree, depth first. */
-export function withParents(rows, at) {
+/** The zones with the name of the zone around each, and `more`: rows come as a tree, depth first. */
+export function withParents(rows, more) {
   const path = [];
   return rows.map((zone) => {
     path.length = zone.depth ?? 0;
     const parent = path.at(-1) ?? null;
     path.push(zone.name);
-    return { ...zone, parent, at };
+    return { ...zone, parent, ...more };
   });
 }
 
 export function drawZones(part, state) {
-  const rows = withParents(part.rows ?? [], state.at);
+  const rows = withParents(part.rows ?? [], { at: state.at, queued: state.ingest?.queue_ready });
   const list = byId("zone-list");
   keyed(list, rows, (zone) => zone.id, tile);
   setAttribute(list, "data-many", rows.length > 12 ? "very" : rows.length > 6 ? "" : null);

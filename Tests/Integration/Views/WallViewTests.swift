@@ -105,6 +105,7 @@ import Testing
     }
 
     @Test func levelFollowsTheThresholdsOfTheZone() throws {
+        let fullAlarms = "SELECT id FROM tapline_internal.live_counts() WHERE id LIKE 'zone-full%'"
         func level(inside: Int, _ settings: String = "") throws -> [String] {
             try connection.execute(
                 """
@@ -123,6 +124,10 @@ import Testing
         #expect(try level(inside: 95, "busy_percent = 96, full_percent = 110") == ["95|go"])
         #expect(try level(inside: 120) == ["120|full"])
         #expect(try level(inside: 1, "capacity = 0") == ["-|full"])
+        #expect(try rows(fullAlarms) == ["zone-full:2"])
+        // The closed zone is empty: the sign says FULL, and nothing rings.
+        #expect(try level(inside: 0) == ["-|full"])
+        #expect(try rows(fullAlarms) == [])
         #expect(try level(inside: 1, "capacity = NULL") == ["-|uncapped"])
         #expect(throws: PostgresError.self) { try level(inside: 1, "busy_percent = 97, full_percent = 96") }
     }
@@ -187,37 +192,5 @@ import Testing
         #expect(
             try rows("SELECT \(columns) refused_today, lanes, lanes_silent, last_at FROM tapline.wall_gates")
                 == rows("SELECT \(columns) refused_today, lanes, lanes_silent, last_at FROM tapline.live_gates"))
-    }
-
-    @Test func suddenDropIsFoundUnlessScansAreMissing() throws {
-        func drop() throws -> [String] {
-            try rows("SELECT before, now, percent, is_drop FROM tapline.gate_drops WHERE gate_id = 11")
-        }
-        #expect(try drop() == ["0|0|-|f"])
-        try pass(11, minutesAgo: 10, in: 60, out: 40)
-        try pass(11, minutesAgo: 0, in: 500)
-        try pass(11, minutesAgo: 11, in: 500)
-        try pass(11, minutesAgo: 5, in: 81)
-        #expect(try drop() == ["100|81|19|f"])
-        try connection.execute("UPDATE tapline_internal.gate_flow SET passed_in = 80 WHERE passed_in = 81")
-        #expect(try drop() == ["100|80|20|t"])
-        for setting in ["drop_percent = 21", "drop_percent = NULL", "drop_minimum = 101"] {
-            try connection.execute("BEGIN; UPDATE tapline.gates SET \(setting)")
-            #expect(try drop() == ["100|80|20|f"], "\(setting)")
-            try connection.execute("ROLLBACK")
-        }
-        try connection.execute("BEGIN; UPDATE tapline.journals SET backlog = 1 WHERE id = 1")
-        #expect(try drop() == ["100|80|20|-"])
-        try connection.execute(
-            "UPDATE tapline.journals SET backlog = 0, last_received_at = now() - interval '2 minutes'")
-        #expect(try drop() == ["100|80|20|-"])
-        try connection.execute(#"UPDATE tapline.journals SET last_received_at = now(), state = '{"mode": "closed"}'"#)
-        #expect(try drop() == ["100|80|20|f"])
-        try connection.execute("ROLLBACK; UPDATE tapline.gates SET drop_interval = '10 minutes' WHERE id = 11")
-        // Minutes 1 to 10 against 11 to 20.
-        #expect(try drop() == ["500|180|64|t"])
-        #expect(throws: PostgresError.self) {
-            try connection.execute("UPDATE tapline.gates SET drop_interval = '90 seconds'")
-        }
     }
 }

@@ -44,6 +44,10 @@ struct JournalRow {
     private(set) var isTouched = false
     private(set) var receivedMicros: Int64 = 0
     private(set) var backlog: Int64 = 0
+    /// Time of the taps up to which all scans of the scanner have arrived with the group; `nil`: the group says nothing.
+    private(set) var knownMicros: Int64?
+    /// Receipt from the broker of the last batch after which the scanner had no scans left; `nil`: none.
+    private(set) var emptiedMicros: Int64?
     private(set) var snapshot: Int64 = 0
     /// As sent; `nil` for the scanner's default.
     private(set) var gate: Int64?
@@ -78,7 +82,25 @@ struct JournalRow {
         if !batch.state.isEmpty { sentState = batch.state }
         // The scans before the next unsent one were published. A heartbeat can overtake them, or they were lost.
         if batch.count == 0, batch.last > ledger.last { recordEnd(batch.last) }
-        if !delivery.isOffline { skews.add(delivery.receivedMicros - batch.sentMicros) }
+        recordKnown(batch, receivedMicros: delivery.receivedMicros)
+        guard !delivery.isOffline else { return }
+        skews.add(delivery.receivedMicros - batch.sentMicros)
+        if batch.backlog == 0 { emptiedMicros = max(emptiedMicros ?? .min, delivery.receivedMicros) }
+    }
+
+    /// A scanner sends its scans in order. With no scan left, all taps before `sent` have arrived, however long the
+    /// batch waited in the broker; else those up to the last one of the batch. Times are those of the device clock, as
+    /// in the counts, because a device that is behind puts its taps into earlier minutes.
+    private mutating func recordKnown(_ batch: ScanBatch, receivedMicros: Int64) {
+        var knownMicros: Int64?
+        if batch.backlog == 0 {
+            knownMicros = batch.sentMicros
+        } else if let atMs = batch.atMs.last, let flags = batch.flags.last {
+            let isTrusted = flags & Flags.clockNotTrusted.rawValue == 0
+            if isTrusted { knownMicros = batch.baseMicros + Int64(atMs) * 1_000 }
+        }
+        guard let knownMicros else { return }
+        self.knownMicros = max(self.knownMicros ?? .min, min(knownMicros, receivedMicros))
     }
 
     /// Records the last published seq of this journal, from a heartbeat or from a batch of the next journal.

@@ -32,7 +32,8 @@ extension JournalTable {
         try writeGaps(rows.filter { $0.ledger.gaps != $0.gapsBefore })
     }
 
-    /// An older batch, from a replay or a file, says nothing about the current state of the scanner.
+    /// An older batch, from a replay or a file, says nothing about the current state of the scanner. `sent` of a clock
+    /// that is not trusted says nothing: then the receipt counts.
     private func writeTouched(_ rows: [JournalRow]) throws(PostgresError) {
         guard !rows.isEmpty else { return }
         try connection.query(
@@ -48,10 +49,12 @@ extension JournalTable {
                 gate_id = CASE WHEN n.received_at < j.last_received_at THEN j.gate_id ELSE n.gate_id END,
                 state = CASE WHEN n.received_at < j.last_received_at THEN j.state
                     ELSE coalesce(n.state::jsonb, j.state) END,
-                skews = n.skews::bigint[], clock_skew = n.skew * interval '1 microsecond'
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS n(
+                skews = n.skews::bigint[], clock_skew = n.skew * interval '1 microsecond',
+                known_until = greatest(j.known_until, n.known_until, CASE WHEN concat(' ',
+                    coalesce(n.state::jsonb, j.state) ->> 'alarms', ' ') LIKE '% clock %' THEN n.emptied_at END)
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS n(
                 id, next_seq, last_seq, received, stored, duplicates, conflicts, annulments, received_at, backlog,
-                snapshot_version, gate_id, skews, skew, state)
+                snapshot_version, gate_id, skews, skew, state, known_until, emptied_at)
             WHERE j.id = n.id
             """,
             [
@@ -62,6 +65,7 @@ extension JournalTable {
                 .optionalInt64s(rows.map(\.gate)),
                 .texts(rows.map { "{" + $0.skews.values.map(String.init).joined(separator: ",") + "}" }),
                 .optionalInt64s(rows.map(\.skews.skew)), .optionalTexts(rows.map(\.state)),
+                .optionalTimestamps(rows.map(\.knownMicros)), .optionalTimestamps(rows.map(\.emptiedMicros)),
             ])
     }
 
@@ -107,12 +111,12 @@ extension JournalTable {
         guard !runs.isEmpty else { return }
         try connection.query(
             """
-            INSERT INTO tapline_internal.tracking_queue (journal_id, first_seq, last_seq)
-            SELECT * FROM unnest($1, $2, $3)
+            INSERT INTO tapline_internal.tracking_queue (journal_id, first_seq, last_seq, earliest)
+            SELECT * FROM unnest($1, $2, $3, $4)
             """,
             [
                 .int64s(runs.map(\.journal)), .int64s(runs.map(\.first)),
-                .int64s(runs.map { $0.first + Int64($0.count) - 1 }),
+                .int64s(runs.map { $0.first + Int64($0.count) - 1 }), .timestamps(runs.map(\.span.lowerBound)),
             ])
     }
 

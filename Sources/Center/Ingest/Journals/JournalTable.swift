@@ -28,8 +28,8 @@ struct JournalTable {
         if !missing.isEmpty {
             try connection.query(
                 """
-                INSERT INTO tapline.journals (log, scanner_id, first_received_at, last_received_at)
-                SELECT log, scanner_id, $3, $3 FROM unnest($1, $2) AS n(log, scanner_id)
+                INSERT INTO tapline.journals (log, scanner_id, first_received_at, last_received_at, known_until)
+                SELECT log, scanner_id, $3, $3, '-infinity' FROM unnest($1, $2) AS n(log, scanner_id)
                 ON CONFLICT (log, scanner_id) DO NOTHING
                 """, JournalTable.parameters(missing) + [.timestamp(receivedMicros)])
             columns.merge(try select(missing)) { $1 }

@@ -32,4 +32,4 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO tapline.schema_migrations (version, name) VALUES (30, 'grants');
+INSERT INTO tapline.schema_migrations (version, name) VALUES (31, 'grants');
