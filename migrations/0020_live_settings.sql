@@ -18,8 +18,7 @@ ALTER TABLE tapline.gates
         CHECK (drop_minimum BETWEEN 1 AND 1000000);
 
 -- The tags of attendees with more than one tag: only these must be compared to count people. Kept by triggers, also for
--- plain SQL, and checked by rebuild_flow. Tags of an attendee who is left with one tag stay in it: they count right in
--- either way.
+-- plain SQL, checked by rebuild_flow. Tags of an attendee who is left with one tag stay: they count right, too.
 CREATE TABLE tapline_internal.shared_tags (
     tag_id bigint PRIMARY KEY REFERENCES tapline.tags ON DELETE CASCADE ON UPDATE CASCADE,
     attendee_id bigint NOT NULL
@@ -30,24 +29,28 @@ WHERE attendee_id IN (SELECT attendee_id FROM tapline.tags GROUP BY attendee_id 
 
 CREATE FUNCTION tapline_internal.note_shared_tags() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    people constant bigint[] := ARRAY(SELECT attendee_id FROM added);
 BEGIN
+    PERFORM tapline_internal.take_turns(people);
     INSERT INTO tapline_internal.shared_tags
     SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id IN (
-        SELECT attendee_id FROM tapline.tags WHERE attendee_id IN (SELECT attendee_id FROM added)
-        GROUP BY attendee_id HAVING count(*) > 1)
+        SELECT attendee_id FROM tapline.tags WHERE attendee_id = ANY (people) GROUP BY 1 HAVING count(*) > 1)
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_shared_added AFTER INSERT ON tapline.tags REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION tapline_internal.note_shared_tags();
--- Once for each statement: one UPDATE may move thousands of tags to one attendee.
+-- Once for each statement: one UPDATE may move thousands of tags.
 CREATE FUNCTION tapline_internal.note_moved_tags() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    people constant bigint[] := ARRAY(SELECT m.attendee_id FROM moved m LEFT JOIN former f USING (tag_id)
+        WHERE f.attendee_id IS DISTINCT FROM m.attendee_id);
 BEGIN
+    PERFORM tapline_internal.take_turns(people);
     INSERT INTO tapline_internal.shared_tags
-    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id IN (
-        SELECT m.attendee_id FROM moved m LEFT JOIN former f USING (tag_id)
-        WHERE f.attendee_id IS DISTINCT FROM m.attendee_id)
+    SELECT tag_id, attendee_id FROM tapline.tags WHERE attendee_id = ANY (people)
     ON CONFLICT (tag_id) DO UPDATE SET attendee_id = excluded.attendee_id;
     RETURN NULL;
 END $$;
@@ -128,7 +131,6 @@ FROM (
     FROM tapline.scanner_health h
 ) each
 ORDER BY scanner_id;
-
 
 -- plpgsql keeps the plan, which takes as long as the query.
 CREATE FUNCTION tapline_internal.live_fleet() RETURNS SETOF tapline.fleet_states LANGUAGE plpgsql STABLE AS $$
