@@ -182,52 +182,24 @@ import Testing
 
 /// One connection, controlled step by step.
 final class Visitor {
-    private let descriptor: Int32
+    private let socket: ClientSocket
     private(set) var received = 0
     private(set) var status = 0
-    private(set) var isOver = false
-    private var chunk = [UInt8](repeating: 0, count: 65_536)
+    var isOver: Bool { socket.isOver }
 
-    init(_ port: UInt16) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let code = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { [descriptor] in
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard code == 0, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw SystemError("connect") }
-    }
+    init(_ port: UInt16) throws { socket = try ClientSocket(port) }
 
-    deinit { close(descriptor) }
-
-    func ask(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
-    }
+    func ask(_ text: String) -> Bool { socket.send(text) }
 
     /// Returns whether bytes have arrived, without reading them.
-    func peek() -> Bool {
-        var byte: UInt8 = 0
-        return recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1
-    }
+    func peek() -> Bool { socket.peek() }
 
     /// Reads the bytes that have arrived.
     func read() {
-        while true {
-            let count = recv(descriptor, &chunk, chunk.count, 0)
-            guard count > 0 else {
-                isOver = isOver || count == 0 || errno != EAGAIN && errno != EINTR
-                return
-            }
-            if received == 0 {
-                // "HTTP/1.1 200 OK"
-                status = Int(String(decoding: chunk[..<count].dropFirst(9).prefix(3), as: UTF8.self)) ?? 0
-            }
-            received += count
+        socket.read { bytes in
+            // "HTTP/1.1 200 OK"
+            if received == 0 { status = Int(String(decoding: bytes.dropFirst(9).prefix(3), as: UTF8.self)) ?? 0 }
+            received += bytes.count
         }
     }
 }

@@ -4,8 +4,8 @@ import TestSupport
 
 /// A client of a stream whose frames are `data: NUMBER PADDING`. It reads only in `read`.
 final class StreamClient {
-    private let descriptor: Int32
-    private(set) var isOver = false
+    private let socket: ClientSocket
+    var isOver: Bool { socket.isOver }
     /// Numbers of the frames that have arrived whole.
     private(set) var numbers: [Int] = []
     /// Status of the response; 0 before it has arrived.
@@ -15,32 +15,15 @@ final class StreamClient {
     private(set) var isComplete = false
     private var bytes: [UInt8] = []
     private var frame: [UInt8] = []
-    private var chunk = [UInt8](repeating: 0, count: 65_536)
 
     /// Connects and sends a request.
     ///
     /// - Parameter receiveBytes: size of the receive buffer; `nil` for that of the system.
     init(_ port: UInt16, _ request: String = "GET /live HTTP/1.1\r\nHost: x\r\n\r\n", receiveBytes: Int32? = nil) throws
     {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        if var size = receiveBytes {
-            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let code = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { [descriptor] in
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard code == 0, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw SystemError("connect") }
-        let text = Array(request.utf8)
-        guard send(descriptor, text, text.count, Int32(MSG_NOSIGNAL)) == text.count else { throw SystemError("send") }
+        socket = try ClientSocket(port, receiveBytes: receiveBytes)
+        guard socket.send(request) else { throw SystemError("send") }
     }
-
-    deinit { close(descriptor) }
 
     /// A frame of a size, in bytes.
     static func frame(_ number: Int, size: Int = 14_000) -> [UInt8] {
@@ -50,14 +33,7 @@ final class StreamClient {
 
     /// Reads what has arrived.
     func read() {
-        while true {
-            let count = recv(descriptor, &chunk, chunk.count, 0)
-            guard count > 0 else {
-                isOver = isOver || count == 0 || errno != EAGAIN && errno != EINTR
-                break
-            }
-            bytes += chunk[..<count]
-        }
+        socket.read { bytes += $0 }
         if status == 0 { parseHead() }
         while status == 200, let piece = nextChunk() { take(piece) }
     }
