@@ -192,7 +192,7 @@ class SystemUnderTest(Records):
 
     def rabbit(self, expression: str):
         subprocess.run(
-            [ROOT / "scripts/servers", "rabbitmqctl", self.servers, "-q", "eval", expression],
+            [ROOT / "scripts/servers", "evaluate", self.servers, expression],
             check=True,
             stdout=subprocess.DEVNULL,
         )

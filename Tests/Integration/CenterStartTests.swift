@@ -8,8 +8,7 @@ struct CenterStartTests {
     private let database: TestDatabase
 
     init() throws {
-        database = try TestDatabase()
-        try Run.succeeding("tapline-center", ["migrate", "--database-url", database.url])
+        database = try TestDatabase.migrated()
     }
 
     /// Starts a center and waits until its log has all words.

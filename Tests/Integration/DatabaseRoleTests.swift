@@ -205,8 +205,7 @@ import Tracking
 
     /// The rights are checked when a daemon starts, and not when they are needed first.
     @Test func missingRightsAreNamedAtTheStart() throws {
-        let database = try TestDatabase.ownedByMigrator()
-        _ = try Migrator(PostgresConnection(url: database.url(as: "tapline_migrate"), applicationName: "t")).migrate()
+        let database = try TestDatabase.migratedByMigrator()
         let user = "reader-\(database.name)"
         try database.query(
             """

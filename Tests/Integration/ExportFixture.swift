@@ -1,6 +1,5 @@
 import Minisign
 import Postgres
-import Schema
 import SnapshotInstall
 import Snapshots
 import TestSupport
@@ -18,9 +17,8 @@ final class ExportFixture {
     var store: SnapshotStore { SnapshotStore(folder: folder.file("scanner")) }
 
     init(event: String? = "Fair") throws {
-        database = try TestDatabase()
+        database = try TestDatabase.migrated()
         connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         key = try MinisignSecretKey.generate()
         settings = SnapshotExporter.Settings(folder: folder.file("out"), key: key)
         settings.lockWaitMs = 300

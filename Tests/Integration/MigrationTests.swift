@@ -51,9 +51,8 @@ import Testing
             "DELETE FROM tapline.schema_migrations WHERE version = 1",
         ])
     func changedUnknownOrMissingMigrationIsRejected(_ damage: String) throws {
-        let database = try TestDatabase()
+        let database = try TestDatabase.migrated()
         let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         try connection.execute(damage)
         for attempt in [{ _ = try Migrator(connection).migrate() }, { try Migrator(connection).requireCurrent() }] {
             let error = try #require(throws: SchemaError.self) { try attempt() }
@@ -105,9 +104,8 @@ import Testing
     }
 
     @Test func everyPublicObjectHasComment() throws {
-        let database = try TestDatabase()
+        let database = try TestDatabase.migrated()
         let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         let bare = try connection.query(
             """
             SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c
@@ -122,9 +120,8 @@ import Testing
     }
 
     @Test func readerRoleReadsOnlyPublicSchema() throws {
-        let database = try TestDatabase()
+        let database = try TestDatabase.migrated()
         let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         try connection.execute("SET ROLE tapline_reader_names")
         let names = try connection.query(
             """
@@ -156,9 +153,8 @@ import Testing
     }
 
     @Test func dayStartsFollowEventTimeZone() throws {
-        let database = try TestDatabase()
+        let database = try TestDatabase.migrated()
         let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         func start(_ at: String) throws -> String {
             try connection.query("SELECT tapline.day_start($1::text::timestamptz)", [.text(at)]).text(0, 0)
         }

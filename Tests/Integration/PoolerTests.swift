@@ -77,8 +77,7 @@ struct PoolerTests {
     }
 
     @Test func commandsRefuseTransactionPooler() throws {
-        let database = try TestDatabase()
-        _ = try Run.succeeding("tapline-center", ["migrate", "--database-url", database.url])
+        let database = try TestDatabase.migrated()
         let pooler = try Pooler(database, "pool_mode = transaction")
         let broker = "amqp://x:x@127.0.0.1:1/x"
         for command in [

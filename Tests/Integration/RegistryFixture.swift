@@ -3,7 +3,6 @@ import Postgres
 import RegistrationLists
 import Registry
 import ScanModel
-import Schema
 import TestSupport
 import Testing
 
@@ -16,9 +15,8 @@ final class RegistryFixture {
     private let folder = TemporaryFolder("registry")
 
     init() throws {
-        database = try TestDatabase()
+        database = try TestDatabase.migrated()
         connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         registry = try RegistryStore(connection)
         key = try #require(EventKey(Array(UInt8(7)..<39)))
     }
@@ -75,12 +73,7 @@ final class RegistryFixture {
     }
 
     /// The rows of a query: columns joined by `|`, null as `-`.
-    func rows(_ sql: String) throws -> [String] {
-        let result = try connection.execute(sql)
-        return (0..<result.rowCount).map { row in
-            (0..<result.columnCount).map { result.optionalText(row, $0) ?? "-" }.joined(separator: "|")
-        }
-    }
+    func rows(_ sql: String) throws -> [String] { try connection.rows(sql) }
 
     func tag(_ uid: UInt8...) -> Int64 { key.tagID(of: .uid(uid)).rawValue }
 

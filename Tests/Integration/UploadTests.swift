@@ -156,14 +156,14 @@ struct UploadTests {
             {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"\(vhost.name)">>, queue, <<"\(UploadFixture.queue)">>)),
             ok = sys:DO(element(1, amqqueue:get_pid(Q))).
             """
-        try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "suspend"))
+        try TestServers.command("evaluate", server.replacing("DO", with: "suspend"))
         try rig.tap(700)
         // The heartbeat interval is shorter than the stall limit.
         try rig.start { ($0.heartbeatS, $0.limits.stallMs) = (2, 4_000) }
         try eventually("the connection is abandoned") {
             rig.status.report.upload.lastError?.contains("publish stalled") == true
         }
-        try TestServers.command("rabbitmqctl", "-q", "eval", server.replacing("DO", with: "resume"))
+        try TestServers.command("evaluate", server.replacing("DO", with: "resume"))
         try rig.awaitConfirmed(700)
         #expect(rig.status.connects.value > 1)
         _ = rig.end()

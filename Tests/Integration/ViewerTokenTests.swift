@@ -12,9 +12,7 @@ struct ViewerTokenTests {
     private var store: ViewerTokenStore { ViewerTokenStore(connection) }
 
     init() throws {
-        database = try TestDatabase.ownedByMigrator()
-        _ = try Migrator(PostgresConnection(url: database.url(as: "tapline_migrate"), applicationName: "test"))
-            .migrate()
+        database = try TestDatabase.migratedByMigrator()
         connection = try PostgresConnection(url: database.url(as: "tapline_center"), applicationName: "test")
     }
 

@@ -13,4 +13,9 @@ package struct TestRandom: RandomNumberGenerator, Sendable {
         value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
         return value ^ (value >> 31)
     }
+
+    /// Returns the seeds of a test with made-up data: those up to `some`, and up to `all` in a run of `scripts/test --all`.
+    package static func seeds(_ some: Int, of all: Int) -> ClosedRange<Int> {
+        1...(Environment.value("TAPLINE_TEST_SEEDS") == "all" ? all : some)
+    }
 }

@@ -142,7 +142,7 @@ import Testing
         let user = "<<\"\(id)\">>"
         let rights = permissions.isEmpty ? "" : ", <<\"\(vhost.name)\">>, \(permissions), <<\"test\">>"
         try TestServers.command(
-            "rabbitmqctl", "-q", "eval",
+            "evaluate",
             "rabbit_auth_backend_internal:add_user(\(user), <<\"password\">>, <<\"test\">>)"
                 + (rights.isEmpty ? "." : ", rabbit_auth_backend_internal:set_permissions(\(user)\(rights))."))
     }

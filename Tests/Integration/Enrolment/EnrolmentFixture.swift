@@ -4,7 +4,6 @@ import EnrolmentExchange
 import FileSystem
 import Postgres
 import ScanModel
-import Schema
 import TestSupport
 import Testing
 
@@ -16,9 +15,8 @@ final class EnrolmentFixture {
     let folder = TemporaryFolder("enrolment")
 
     init() throws {
-        database = try TestDatabase()
+        database = try TestDatabase.migrated()
         connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         store = EnrolmentStore(connection)
         try connection.execute(
             """

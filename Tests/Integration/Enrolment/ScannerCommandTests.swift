@@ -123,7 +123,7 @@ import Testing
         let id = "gateway-\(vhost.name)"
         let user = "<<\"\(id)\">>"
         try TestServers.command(
-            "rabbitmqctl", "-q", "eval",
+            "evaluate",
             "rabbit_auth_backend_internal:add_user(\(user), <<\"password\">>, <<\"test\">>), "
                 + "rabbit_auth_backend_internal:set_permissions(\(user), <<\"\(vhost.name)\">>, <<\"^$\">>, <<\".*\">>, "
                 + "<<\"^$\">>, <<\"test\">>).")
@@ -216,7 +216,7 @@ import Testing
         // Leaves no users in the broker that other tests share.
         let name = #"list_to_binary(["g", integer_to_list(N), "-\#(vhost.name)"])"#
         try TestServers.command(
-            "rabbitmqctl", "-q", "eval",
+            "evaluate",
             #"lists:foreach(fun(N) -> rabbit_auth_backend_internal:delete_user(\#(name), <<"test">>) end, "#
                 + "lists:seq(1, 1000)).")
     }

@@ -21,14 +21,11 @@ final class IngestFixture {
     /// - Parameter usesRoles: `true` migrates as `tapline_migrate`, and does everything else as `tapline_center`.
     init(usesRoles: Bool = false) throws {
         if usesRoles {
-            database = try TestDatabase.ownedByMigrator()
+            database = try TestDatabase.migratedByMigrator()
             url = database.url(as: "tapline_center")
-            _ = try Migrator(PostgresConnection(url: database.url(as: "tapline_migrate"), applicationName: "test"))
-                .migrate()
         } else {
-            database = try TestDatabase()
+            database = try TestDatabase.migrated()
             url = database.url
-            _ = try Migrator(database.connect()).migrate()
         }
         connection = try PostgresConnection(url: url, applicationName: "tapline-test")
         try connection.execute(

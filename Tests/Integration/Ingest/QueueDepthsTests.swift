@@ -26,7 +26,7 @@ struct QueueDepthsTests {
         try connection.declareQueue("tapline.dead")
         try publish(to: "tapline.dead")
         try eventually("the dead letter") { depths.counts.dead == 1 && depths.counts.ready == 3 }
-        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", vhost.name)
+        try TestServers.command("delete-vhost", vhost.name)
         try eventually("nothing is known without a broker") { depths.counts == QueueDepths.Counts() }
         try service.end()
     }
@@ -40,7 +40,7 @@ struct QueueDepthsTests {
         #expect(health.broker.isConnected && health.database.isConnected)
         let connected = health.broker.sinceMicros
         #expect(!running.ingest.isStoringBacklog && running.ingest.unacknowledged == 0)
-        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", running.vhost.name)
+        try TestServers.command("delete-vhost", running.vhost.name)
         try running.wait("the broker is lost") { !health.broker.isConnected }
         #expect(health.broker.sinceMicros > connected && health.database.isConnected)
         #expect(try running.end() == nil)

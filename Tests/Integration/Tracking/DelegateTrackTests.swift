@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...3) func rowsAreThoseOfThePlainQuery(_ seed: Int) throws {
+    @Test(arguments: TestRandom.seeds(1, of: 3)) func rowsAreThoseOfThePlainQuery(_ seed: Int) throws {
         var random = TestRandom(seed)
         try insertScans(&random)
         #expect(try fixture.int("SELECT count(*) FROM tapline.plain_track WHERE NOT counts AND verdict = 0") > 0)

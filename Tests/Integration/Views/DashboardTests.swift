@@ -1,6 +1,5 @@
 import FileSystem
 import Postgres
-import Schema
 import TestSupport
 import Testing
 
@@ -10,9 +9,8 @@ import Testing
 
     /// Rows with the widest names and numbers.
     init() throws {
-        database = try TestDatabase()
+        database = try TestDatabase.migrated()
         let connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         try connection.execute(
             """
             INSERT INTO tapline.event (name, time_zone, day_start)

@@ -2,7 +2,6 @@ import Ingest
 import Migrations
 import Postgres
 import Runtime
-import Schema
 import Synchronization
 import TestSupport
 import Testing
@@ -13,9 +12,8 @@ import Testing
     private let connection: PostgresConnection
 
     init() throws {
-        database = try TestDatabase()
+        database = try TestDatabase.migrated()
         connection = try database.connect()
-        _ = try Migrator(connection).migrate()
         try connection.execute(
             """
             INSERT INTO tapline.event (name, time_zone) VALUES ('E', 'Asia/Dubai');
