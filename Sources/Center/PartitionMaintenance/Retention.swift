@@ -3,8 +3,8 @@ package import Postgres
 
 /// Drops old scans, one partition at a time.
 ///
-/// The rows of their journals stay, with `retired_seq`. They prove the balance, and distinguish repeated scans from new
-/// ones. `tapline.presence` is not changed.
+/// The counts by minute of their time are dropped, too. The rows of their journals stay, with `retired_seq`. They prove the
+/// balance, and distinguish repeated scans from new ones. `tapline.presence` is not changed.
 package struct Retention {
     /// Lock timeout of a drop, in milliseconds. Store transactions queue behind a drop that waits for readers.
     static let lockMs = 500
@@ -126,6 +126,7 @@ package struct Retention {
                         [.int64(partition.firstJournal), .int64(end)])
                 }
                 try replace(partition, end)
+                try dropCounts(keepDays: keepDays)
                 return (0..<marked.rowCount).reduce(0) { $0 + Int(marked.int($1, 0)) }
             }
         } catch let error as PostgresError where error.sqlState == "55P03" || error.isSerializationFailure {
@@ -150,6 +151,18 @@ package struct Retention {
             """,
             [.text(partition.name)])
         return row.rowCount == 1 ? row.int(0, 0) : nil
+    }
+
+    /// Drops the counts of the minutes that `rebuild_flow` does not compare, because scans of them may be dropped.
+    private func dropCounts(keepDays: Int) throws(PostgresError) {
+        for relation in ["gate_flow", "refusal_flow"] {
+            try connection.query(
+                """
+                DELETE FROM tapline_internal.\(relation) WHERE slot < now() - $1 * interval '1 day' AND slot < (
+                    SELECT date_trunc('minute', max(last_received_at)) + interval '1 minute'
+                    FROM tapline.journals WHERE retired_seq > 0)
+                """, [.int32(Int32(keepDays))])
+        }
     }
 
     /// Replaces a partition by an empty one, so that late scans of its journals can be stored. Adjacent partitions that

@@ -84,6 +84,33 @@ import Testing
         #expect(try fixture.texts(events) == ["4000 101 opened", "4000 102 free", "4000 103 closed"])
     }
 
+    /// Minutes up to the last batch of a dropped journal. Later ones are compared with the stored scans.
+    @Test func countsByMinuteAreDroppedWithTheirScans() throws {
+        try connection.execute(
+            """
+            CREATE TEMP TABLE minutes AS SELECT date_trunc('minute', now()) - n * interval '1 day' AS slot
+                FROM unnest(ARRAY[45, 40, 39, 33, 25, 0]) n;
+            INSERT INTO tapline_internal.gate_flow (gate_id, slot, passed_in) SELECT 1, slot, 5 FROM minutes;
+            INSERT INTO tapline_internal.refusal_flow (gate_id, slot, verdict, refused) SELECT 1, slot, 3, 5 FROM minutes;
+            """)
+        func days(_ relation: String) throws -> [String] {
+            try fixture.texts(
+                "SELECT extract(day FROM now() - slot)::text FROM tapline_internal.\(relation) ORDER BY slot")
+        }
+        #expect(try drop("scan_runs_0_1999") != nil)
+        for relation in ["gate_flow", "refusal_flow"] { #expect(try days(relation) == ["39", "33", "25", "0"]) }
+        #expect(try drop("scan_runs_2000_3999") != nil)
+        for relation in ["gate_flow", "refusal_flow"] { #expect(try days(relation) == ["25", "0"]) }
+        // A dropped journal with a new batch: the age of the counts limits.
+        try connection.execute("UPDATE tapline.journals SET last_received_at = now() WHERE id = 1")
+        try connection.execute(
+            "UPDATE tapline.journals SET last_received_at = now() - interval '22 days' WHERE id >= 4000")
+        #expect(try drop("scan_runs_4000_5999") == nil, "its ids are not used up")
+        try connection.execute("SELECT setval('tapline.journals_id_seq', 6001)")
+        #expect(try drop("scan_runs_4000_5999") != nil)
+        for relation in ["gate_flow", "refusal_flow"] { #expect(try days(relation) == ["0"]) }
+    }
+
     @Test func lateScansAreStoredAndEmptyNeighboursAreMerged() throws {
         #expect(try drop("scan_runs_0_1999") == 200)
         #expect(try drop("scan_runs_2000_3999") == 200)
