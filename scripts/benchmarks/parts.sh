@@ -271,7 +271,9 @@ median() {
 column() { printf '%s' "${figures[$1]}" | awk -v c="${2:-1}" '{ print $c }'; } # NAME [COLUMN]: one line per round
 of() { column "$@" | median; } # NAME [COLUMN]
 # Median of the ratios within a round. Both sides of a ratio ran close together, so a slow phase affects both.
-ratio() { printf '%.2f' "$(paste <(column "$1") <(column "$2") | awk '{ print $1 / $2 }' | median)"; } # NAME NAME
+ratio() { # NAME NAME [COLUMN]
+    printf '%.2f' "$(paste <(column "$1" "${@:3}") <(column "$2" "${@:3}") | awk '{ print $1 / $2 }' | median)"
+}
 field() { sed "s/.*\"$1\":\([0-9.]*\).*/\1/"; } # NAME: a number in the JSON line on standard input
 # Reads microseconds from standard input, prints median, p99, p99.9 and maximum in milliseconds, and the count.
 quantiles() {
