@@ -8,19 +8,24 @@ CREATE TABLE tapline_internal.centers (
     listened_at timestamptz,                 -- last time at which it consumed the queues of the broker
     listening_since timestamptz,             -- since then some center has consumed them without a pause
     snapshots text,                          -- folder that it serves to scanners
-    snapshot_problem text                    -- why it cannot publish the registration list
+    snapshot_problem text,                   -- why it cannot publish the registration list
+    dead_letters bigint,                     -- messages in tapline.dead when it last read the queue
+    dead_letters_at timestamptz              -- when that was
 );
 
 CREATE FUNCTION tapline_internal.center_gone_after() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT interval '15 seconds' $$;
 
-CREATE FUNCTION tapline_internal.center_is_alive(center text, listens boolean, folder text) RETURNS void
-LANGUAGE sql AS $$
-    INSERT INTO tapline_internal.centers AS c (name, alive_at, snapshots, listened_at, listening_since)
-    VALUES (center, now(), folder, CASE WHEN listens THEN now() END, CASE WHEN listens THEN coalesce((
+CREATE FUNCTION tapline_internal.center_is_alive(center text, listens boolean, folder text, dead bigint DEFAULT NULL)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO tapline_internal.centers AS c (name, alive_at, snapshots, dead_letters, dead_letters_at, listened_at,
+        listening_since)
+    VALUES (center, now(), folder, dead, CASE WHEN dead IS NOT NULL THEN now() END, CASE WHEN listens THEN now() END, CASE WHEN listens THEN coalesce((
         SELECT min(o.listening_since) FROM tapline_internal.centers o
         WHERE NOT o.stopped AND o.listened_at > now() - tapline_internal.center_gone_after()), now()) END)
     ON CONFLICT (name) DO UPDATE SET alive_at = excluded.alive_at, stopped = false, snapshots = excluded.snapshots,
+        dead_letters = coalesce(dead, c.dead_letters),
+        dead_letters_at = coalesce(excluded.dead_letters_at, c.dead_letters_at),
         listened_at = coalesce(excluded.listened_at, c.listened_at),
         listening_since = coalesce(excluded.listening_since, c.listening_since)
 $$;

@@ -82,5 +82,8 @@ struct WallService: Sendable {
         PeopleEndpoints { [desk] path, query, later in desk.accept(path, query) { later.answer($0) } }
     }
 
+    /// Messages in the queue of dead letters; `nil` while they are unknown. Never blocks.
+    var deadLetters: Int? { depths.counts.dead }
+
     var services: [Service] { [access.service(), depths.service(), state.service(), desk.service()] }
 }

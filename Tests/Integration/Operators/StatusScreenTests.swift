@@ -1,4 +1,7 @@
+import Ingest
+import LinuxSystem
 import Postgres
+import Runtime
 import TestSupport
 import Testing
 
@@ -19,13 +22,17 @@ struct StatusScreenTests {
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines)")
     }
 
-    /// Makes a center that listens, and all scanners heard.
+    /// Makes a center that listens and has looked at the broker, a published snapshot, and all scanners heard.
     private func makeWell() throws {
         try connection.execute(
             """
             INSERT INTO tapline.event (name, time_zone) VALUES ('Faire', 'Asia/Kathmandu');
-            INSERT INTO tapline_internal.centers (name, alive_at, listened_at, listening_since)
-                VALUES ('1/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '5 minutes');
+            INSERT INTO tapline_internal.centers (name, alive_at, listened_at, listening_since, dead_letters, dead_letters_at)
+                VALUES ('1/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '5 minutes', 0,
+                    now() + interval '1 hour');
+            INSERT INTO tapline_internal.broker_check DEFAULT VALUES;
+            INSERT INTO tapline.snapshots (version, expires_at, attendees, size, sha256, file, published_at)
+                VALUES (5, now() + interval '1 day', 1, 1, repeat('ab', 32), 'f', now());
             UPDATE tapline.scanners SET enabled = id IN ('s-1', 's-2');
             INSERT INTO tapline.journals (log, scanner_id, state) SELECT gen_random_uuid(), id, '{"gate":"running"}'
                 FROM tapline.scanners WHERE enabled
@@ -46,6 +53,75 @@ struct StatusScreenTests {
             zone.split(separator: " ").map(String.init).starts(with: ["hall", "0", "100", "0", "%", "2/2"]), "\(zone)")
     }
 
+    @Test func scannersWithoutAPublishedListAreAnAlarm() throws {
+        try makeWell()
+        try connection.execute("DELETE FROM tapline.snapshots")
+        let run = try status()
+        #expect(run.end == .exit(1))
+        #expect(run.lines[1] == "WRONG    1 alarm, the worst: no snapshot was published: gates have no list")
+        // A fresh event has nobody to be let in.
+        try connection.execute("UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.attendees")
+        let fresh = try status()
+        #expect(fresh.end == .exit(0), "\(fresh.lines)")
+        #expect(fresh.lines[1] == "OK       nothing wrong is known; not known: the list of the gates")
+    }
+
+    @Test func countsThatLagBehindTheScansAreAnAlarm() throws {
+        try makeWell()
+        try connection.execute(
+            "INSERT INTO tapline_internal.tracking_queue SELECT id, 1, 9, clock_timestamp() - interval '4 seconds' "
+                + "FROM tapline.journals LIMIT 1")
+        #expect(try status().end == .exit(0))
+        try connection.execute(
+            "UPDATE tapline_internal.tracking_queue SET stored_at = stored_at - interval '20 minutes'")
+        let run = try status()
+        #expect(run.end == .exit(1))
+        #expect(run.lines[1].hasPrefix("WRONG    1 alarm, the worst: presence and flow are 120"), "\(run.lines[1])")
+    }
+
+    @Test func deadLettersAreAnAlarmWithTheTimeOfAnOldCount() throws {
+        try makeWell()
+        try connection.execute("UPDATE tapline_internal.centers SET dead_letters = 1")
+        let run = try status()
+        #expect(run.end == .exit(1))
+        #expect(run.lines[1] == "WRONG    1 alarm, the worst: 1 message is in tapline.dead: see dead-letters list")
+        #expect(run.lines.contains { $0.hasPrefix("open ") && $0.hasSuffix("dead letters 1") }, "\(run.lines)")
+        try connection.execute("UPDATE tapline_internal.centers SET dead_letters_at = now() - interval '10 minutes'")
+        let old = try status("--all")
+        #expect(
+            old.lines.contains {
+                $0.hasSuffix("1 message is in tapline.dead as counted 10 min ago: see dead-letters list")
+            },
+            "\(old.lines)")
+        // Nothing is said of what nobody looks at.
+        try connection.execute("UPDATE tapline_internal.centers SET dead_letters = 0")
+        let unknown = try status()
+        #expect(unknown.end == .exit(0))
+        #expect(unknown.lines[1] == "OK       nothing wrong is known; not known: dead letters")
+        #expect(unknown.lines.contains { $0.hasSuffix("dead letters 0 10 min ago") }, "\(unknown.lines)")
+    }
+
+    /// The center tells the database, so that `status` needs no broker.
+    @Test func centerRecordsDeadLettersWithinSeconds() throws {
+        let (count, url) = (Recorder<Int>(), fixture.url)
+        let liveness = CenterLiveness(
+            databaseURL: url, instance: CenterInstance(), metrics: Metrics(), deadLetters: { count.all.last },
+            isListening: { true })
+        let service = RunningService(liveness.service())
+        func isAlarm() throws -> Bool {
+            try Run.it("tapline-center", ["status", "--all", "--database-url", url]).lines.contains {
+                $0.hasPrefix("alarm") && $0.contains("2 messages are in tapline.dead: see")
+            }
+        }
+        try eventually("the first record") { liveness.problems.isEmpty }
+        #expect(try !isAlarm())
+        count.record(2)
+        let found = SystemClock.monotonicMs()
+        try eventually("the alarm") { try isAlarm() }
+        #expect(SystemClock.monotonicMs() - found < 10_000)
+        try service.end()
+    }
+
     @Test func verdictCountsAlarmsAndTheScreenStaysWhole() throws {
         try makeWell()
         let long = String(repeating: "a-very-long-name-", count: 12)
@@ -54,7 +130,6 @@ struct StatusScreenTests {
             UPDATE tapline.event SET name = '\(long)';
             INSERT INTO tapline.zones (id, name, capacity) SELECT n, '\(long)' || n, 10 FROM generate_series(10, 60) n;
             INSERT INTO tapline.scanners (id, gate_id) SELECT 'x-' || n, 1 FROM generate_series(1, 50) n;
-            INSERT INTO tapline_internal.broker_check DEFAULT VALUES;
             INSERT INTO tapline_internal.broker_warning SELECT 'queue-' || n, '\(long)' FROM generate_series(1, 20) n
             """)
         let run = try status()

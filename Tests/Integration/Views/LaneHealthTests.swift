@@ -202,6 +202,11 @@ import Testing
         }
         try listen()
         try hear("s1")
+        try connection.execute(
+            """
+            INSERT INTO tapline.snapshots (version, expires_at, attendees, size, sha256, file)
+                VALUES (5, now() + interval '1 day', 1, 1, repeat('ab', 32), 'f')
+            """)
         let well = try status()
         #expect(well.end == .exit(0), "\(well.errors)")
         let center = well.lines.first { $0.contains("a center is running since 20") }

@@ -37,6 +37,7 @@ package final class CenterLiveness: Sendable {
     private let isListening: @Sendable () -> Bool
     private let served: ServedSnapshots?
     private let snapshotProblem: @Sendable () -> String?
+    private let deadLetters: @Sendable () -> Int?
     private let conditions: [(name: String, gauge: Gauge)]
     private let log = Log("liveness")
     private let hasListened = Atomic(false)
@@ -54,16 +55,20 @@ package final class CenterLiveness: Sendable {
     ///   - served: the folder that scanners download from; `nil` without one.
     ///   - metrics: where the numbers of scanners are registered.
     ///   - snapshotProblem: returns why this center cannot publish snapshots; `nil` if it can. It must not block.
+    ///   - deadLetters: returns the number of messages in the queue of dead letters; `nil` while it is unknown. It must
+    ///     not block.
     ///   - isListening: whether the queues of the broker are consumed. It must not block.
     package init(
         databaseURL: String, instance: CenterInstance, served: ServedSnapshots? = nil, metrics: Metrics,
-        snapshotProblem: @escaping @Sendable () -> String? = { nil }, isListening: @escaping @Sendable () -> Bool
+        snapshotProblem: @escaping @Sendable () -> String? = { nil },
+        deadLetters: @escaping @Sendable () -> Int? = { nil }, isListening: @escaping @Sendable () -> Bool
     ) {
         self.databaseURL = databaseURL
         name = "\(instance)"
         self.isListening = isListening
         self.served = served
         self.snapshotProblem = snapshotProblem
+        self.deadLetters = deadLetters
         conditions = ScannerConditions.all.map { condition in
             let label = condition.lowercased().split(separator: " ").joined(separator: "-")
             return (
@@ -123,8 +128,11 @@ package final class CenterLiveness: Sendable {
         repeat {
             listens = isListening()
             try connection.query(
-                "SELECT tapline_internal.center_is_alive($1, $2, $3)",
-                [.text(name), .bool(listens), served.map { .text($0.folder) } ?? .null])
+                "SELECT tapline_internal.center_is_alive($1, $2, $3, $4)",
+                [
+                    .text(name), .bool(listens), served.map { .text($0.folder) } ?? .null,
+                    deadLetters().map { .int64(Int64($0)) } ?? .null,
+                ])
             if listens { hasListened.store(true, ordering: .releasing) }
             if let version = served?.version(), version != marked {
                 try markPublished(version, connection)

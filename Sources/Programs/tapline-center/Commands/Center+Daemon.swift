@@ -94,11 +94,12 @@ extension Center {
         let certificate = try serverCertificate(arguments, http)
         let health = SnapshotHealth(metrics)
         let snapshots = try snapshotService(arguments, url, health)
+        let wall = try WallService(arguments, ingestion, ingest, metrics: metrics)
         let liveness = CenterLiveness(
             databaseURL: url, instance: try instance(arguments), served: arguments["snapshots"].map(servedSnapshots),
-            metrics: metrics, snapshotProblem: { health.problem }, isListening: { ingest.health.isBrokerConnected })
+            metrics: metrics, snapshotProblem: { health.problem }, deadLetters: { wall.deadLetters },
+            isListening: { ingest.health.isBrokerConnected })
         let enrolment = EnrolmentService(databaseURL: url)
-        let wall = try WallService(arguments, ingestion, ingest, metrics: metrics)
         let web = CenterEndpoints(
             metrics: metrics, snapshots: arguments["snapshots"], admits: enrolment.allows,
             enrolment: enrolment.endpoints, pages: wall.pages, live: wall.live, people: wall.people,

@@ -19,9 +19,11 @@ extension Center {
                 verdict. Each alarm is a line that begins with `alarm`: no center that runs, scanners that are silent
                 or whose lane does not work, missing scans, quarantined batches, a snapshot that expired or is from
                 the future, a list that cannot be published, clocks that differ and keep retention from dropping
-                scans, a full quarantine, enabled scanners whose scans count nowhere. Lanes that were closed or
-                opened by an operator, and zones that are full, are shown and are no alarm. With
-                --rabbitmq-management-url, users of the broker that no scanner has are alarms too.
+                scans, a full quarantine, enabled scanners whose scans count nowhere, dead letters, presence and
+                flow more than 5 s behind, no published snapshot although there are people or scanners. Lanes that were
+                closed or opened by an operator, and zones that are full, are shown and are no alarm. The verdict OK
+                names what is not known. With --rabbitmq-management-url, users of the broker that no scanner has are
+                alarms too.
                 """
         ) { arguments in
             let url = try database(arguments)
@@ -131,11 +133,13 @@ struct EventFacts {
                 (SELECT coalesce(sum(duplicates), 0) FROM tapline.journals) AS duplicates,
                 (SELECT coalesce(sum(conflicts), 0) FROM tapline.journals) AS conflicts,
                 journals_out_of_balance, scans_missing, quarantined_batches, heartbeats_refused,
+                dead.messages AS dead_letters, dead.counted_at AS dead_letters_counted, tracking.lag_s AS tracking_lag_s,
                 (SELECT coalesce(string_agg(queue || ' ' || warning, '; '), 'none') FROM tapline.broker_warnings)
                     AS broker_warnings,
                 snapshot.version AS snapshot, snapshot.expires_at AS snapshot_expires,
                 (SELECT nullif(max(version), snapshot.version) FROM tapline.snapshots) AS snapshot_only_written,
                 (SELECT shards FROM tapline_internal.topology) AS shards,
+                \(unknown) AS not_known,
                 (SELECT coalesce(json_agg(text ORDER BY place), '[]') FROM (
                     SELECT 0 AS place, message AS text FROM center WHERE state <> 'running'
                     UNION ALL
@@ -143,18 +147,30 @@ struct EventFacts {
                         || array_to_string(names[1:5], ', ') || CASE WHEN number > 5 THEN ', ...)' ELSE ')' END
                     FROM conditions WHERE condition NOT IN
                         ('ok', 'disabled', 'CLOSED', 'FREE', 'NO CENTER', 'AWAITED', 'UNREPORTED')
+                    UNION ALL SELECT 100, dead.messages || CASE dead.messages WHEN 1 THEN ' message is' ELSE ' messages are' END
+                        || ' in tapline.dead' || CASE WHEN dead.is_old
+                            THEN ' as counted ' || tapline.age_text(now() - dead.counted_at) || ' ago' ELSE '' END
+                        || ': see dead-letters list'
+                    WHERE dead.messages > 0
+                    UNION ALL SELECT 100, 'presence and flow are ' || floor(tracking.lag_s)
+                        || ' s behind the stored scans: see the log of the center'
+                    WHERE tracking.lag_s > 5
                     UNION ALL SELECT 101, journals_out_of_balance || ' journals are out of balance'
                     WHERE journals_out_of_balance > 0
                     UNION ALL SELECT 102, scans_missing || ' scans are missing: see tapline.seq_gaps'
                     WHERE scans_missing > 0
                     UNION ALL SELECT 103, quarantined_batches || ' batches are in quarantine: see quarantine list'
                     WHERE quarantined_batches > 0
+                    UNION ALL SELECT 104, 'no snapshot was published: gates have no list'
+                    WHERE snapshot.version IS NULL AND (EXISTS (SELECT FROM tapline.attendees)
+                        OR EXISTS (SELECT FROM tapline.scanners WHERE enabled))
                     UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version || ' has expired'
                     WHERE snapshot.expires_at < now()
                     UNION ALL SELECT 104, 'the published snapshot ' || snapshot.version
                         || ' was created in the future, and scanners refuse it: set the clocks'
                     WHERE snapshot.created_at > now() + interval '5 minutes'
                     UNION ALL SELECT 105, 'broker: ' || queue || ' ' || warning FROM tapline.broker_warnings
+                    WHERE NOT (queue = 'tapline.dead' AND warning LIKE 'holds %' AND coalesce(dead.counted_at > checked_at, false))
                     UNION ALL SELECT 106, 'the broker was not checked for 2 hours: see the log of the center'
                     FROM tapline.center_state WHERE state = 'running' AND since < now() - interval '15 minutes'
                         AND NOT EXISTS (SELECT FROM tapline_internal.broker_check
@@ -173,8 +189,20 @@ struct EventFacts {
             CROSS JOIN (SELECT count(*) FILTER (WHERE NOT is_heartbeat) AS quarantined_batches,
                 coalesce(sum(times) FILTER (WHERE is_heartbeat), 0) AS heartbeats_refused
                 FROM tapline.quarantine) quarantine
+            CROSS JOIN (SELECT extract(epoch FROM clock_timestamp() - min(stored_at))::double precision AS lag_s
+                FROM tapline_internal.tracking_queue) tracking
+            LEFT JOIN (SELECT dead_letters AS messages, dead_letters_at AS counted_at,
+                    dead_letters_at < now() - tapline_internal.center_gone_after() AS is_old
+                FROM tapline_internal.centers WHERE dead_letters_at IS NOT NULL ORDER BY dead_letters_at DESC LIMIT 1) dead ON true
             LEFT JOIN tapline.snapshots snapshot ON snapshot.version = tapline_internal.published_version()
         ) facts
+        """
+
+    /// What the verdict says nothing of. A fresh event without people and scanners needs no snapshot yet.
+    private static let unknown = """
+        nullif(concat_ws(', ', CASE WHEN coalesce(dead.is_old, true) THEN 'dead letters' END,
+            CASE WHEN NOT EXISTS (SELECT FROM tapline_internal.broker_check) THEN 'policies of the broker' END,
+            CASE WHEN snapshot.version IS NULL THEN 'the list of the gates' END), '')
         """
 
     /// Owners of quarantined batches of which bodies or rows were dropped, until their older batches are removed.

@@ -20,7 +20,7 @@ struct StatusScreen {
         let clock = try connection.query(StatusScreen.clock)
         let zones = try Listing(connection, StatusScreen.zones, json: false).rows
         let flow = try Listing(connection, StatusScreen.flow, json: false).rows[0]
-        var lines = [StatusScreen.title(facts["event"], clock.text(0, 0)), StatusScreen.verdict(facts.alarms)]
+        var lines = [StatusScreen.title(facts["event"], clock.text(0, 0)), StatusScreen.verdict(facts)]
         func row(_ name: String, _ values: String) { lines.append(StatusScreen.row(name, values)) }
         row("center", facts["center"])
         row("scanners", facts["scanners"] + (facts["conditions"].isEmpty ? "" : ": " + facts["conditions"]))
@@ -36,7 +36,7 @@ struct StatusScreen {
         row(
             "open",
             "unsent \(facts["backlog"]), missing \(facts["scans_missing"]), in quarantine "
-                + "\(facts["quarantined_batches"])")
+                + "\(facts["quarantined_batches"]), dead letters \(clock.text(0, 3))")
         let key = facts["event_key"].isEmpty ? "not known" : facts["event_key"]
         row(
             "event",
@@ -60,8 +60,13 @@ struct StatusScreen {
         return name + String(repeating: " ", count: columns - time.count - name.count) + time
     }
 
-    private static func verdict(_ alarms: [String]) -> String {
-        guard let worst = alarms.first else { return row("OK", "nothing is wrong") }
+    private static func verdict(_ facts: EventFacts) -> String {
+        let alarms = facts.alarms
+        guard let worst = alarms.first else {
+            let unknown = facts["not_known"]
+            guard !unknown.isEmpty else { return row("OK", "nothing is wrong") }
+            return row("OK", "nothing wrong is known; not known: \(unknown)")
+        }
         return row("WRONG", "\(alarms.count) \(alarms.count == 1 ? "alarm" : "alarms"), the worst: \(worst)")
     }
 
@@ -141,13 +146,16 @@ struct StatusScreen {
 
     // MARK: Queries
 
-    /// The time, the start of the day and the end of the snapshot, in the time zone of the event.
+    /// The time, the start of the day and the end of the snapshot, in the time zone of the event; dead letters.
     private static let clock = """
         SELECT to_char(now() AT TIME ZONE e.time_zone, 'Dy YYYY-MM-DD HH24:MI:SS') || to_char(make_interval(
                 secs => abs(o.seconds)), CASE WHEN o.seconds < 0 THEN ' "-"HH24:MI' ELSE ' "+"HH24:MI' END),
             to_char(tapline.day_start() AT TIME ZONE e.time_zone, 'HH24:MI'),
             (SELECT to_char(expires_at AT TIME ZONE e.time_zone, 'YYYY-MM-DD HH24:MI') FROM tapline.snapshots
-                WHERE version = tapline_internal.published_version())
+                WHERE version = tapline_internal.published_version()),
+            coalesce((SELECT dead_letters || CASE WHEN dead_letters_at < now() - tapline_internal.center_gone_after()
+                    THEN ' ' || tapline.age_text(now() - dead_letters_at) || ' ago' ELSE '' END
+                FROM tapline_internal.centers WHERE dead_letters_at IS NOT NULL ORDER BY dead_letters_at DESC LIMIT 1), 'not known')
         FROM tapline.event_settings e CROSS JOIN LATERAL (SELECT extract(epoch FROM (now() AT TIME ZONE e.time_zone)
             - (now() AT TIME ZONE 'UTC'))::double precision AS seconds) o
         """
