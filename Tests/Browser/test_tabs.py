@@ -18,7 +18,7 @@ WATCHED = """window.EventSource = class extends EventSource {
 };"""
 # Plain HTTP to another machine has no Web Locks: the tabs then agree by messages.
 WITHOUT_LOCKS = WATCHED + "Object.defineProperty(Navigator.prototype, 'locks', {value: undefined});"
-# A tab that nobody looks at for minutes: its timers that repeat run once a minute. `isAway` makes it one.
+# A tab in the background for minutes: its timers that repeat run once a minute. `isAway` makes it one.
 MAY_BE_AWAY = (
     WITHOUT_LOCKS
     + """const every = window.setInterval;

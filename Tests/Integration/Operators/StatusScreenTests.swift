@@ -59,7 +59,7 @@ struct StatusScreenTests {
         let run = try status()
         #expect(run.end == .exit(1))
         #expect(run.lines[1] == "WRONG    1 alarm, the worst: no snapshot was published: gates have no list")
-        // A fresh event has nobody to be let in.
+        // A fresh event has no people to admit.
         try connection.execute("UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.attendees")
         let fresh = try status()
         #expect(fresh.end == .exit(0), "\(fresh.lines)")
@@ -93,7 +93,7 @@ struct StatusScreenTests {
                 $0.hasSuffix("1 message is in tapline.dead as counted 10 min ago: see dead-letters list")
             },
             "\(old.lines)")
-        // Nothing is said of what nobody looks at.
+        // Nothing is said of what was not looked at.
         try connection.execute("UPDATE tapline_internal.centers SET dead_letters = 0")
         let unknown = try status()
         #expect(unknown.end == .exit(0))
