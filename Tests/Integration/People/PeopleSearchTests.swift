@@ -100,7 +100,9 @@ import Testing
         do {
             _ = try fixture.registry.chooseAttendee("D-000106")
             Issue.record("a person was chosen")
-        } catch RegistryError.attendeeMissing(let unknown) { #expect(unknown.near == ["D-000105"]) }
+        } catch RegistryError.attendeeMissing(let unknown) {
+            #expect(unknown.near == ["D-000105"])
+        }
     }
 
     /// The limit of the display. The fastest of five runs, because other tests run at the same time.
