@@ -1,15 +1,51 @@
 """A real center with real lanes: gates, publishers, broker, database."""
 
 import subprocess
+import threading
 
 import harness
 import http_client
+from batch import Batch, Scan, new_log, now_ms_us
 from festival import Festival, FestivalLane
-from harness import ROOT
+from harness import RELAY, ROOT, Client
 from waiting import wait_until
 
 PEOPLE = 320
 LANES = 10
+
+
+class Load:
+    """Publishes batches of one scanner until the end of the block, as fast as a rate in scans a second allows."""
+
+    BATCH = 200
+
+    def __init__(self, site, scans_s: int):
+        self.site, self.pause_s, self.stop = site, self.BATCH / scans_s, threading.Event()
+        self.scanner, self.published = site.scanner(), 0
+        # People come and go: the same tags again and again.
+        self.tags = [site.new_tag() for _ in range(5_000)]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        # A connection belongs to one thread.
+        client, log = Client(self.site.url_of(RELAY)), new_log()
+        while not self.stop.wait(self.pause_s):
+            first, now = self.published, now_ms_us()
+            scans = [
+                Scan(now + i * 1_000, self.tags[(first + i) % len(self.tags)], 0, (first + i) // len(self.tags) % 2)
+                for i in range(self.BATCH)
+            ]
+            client.publish("scan." + self.scanner, Batch(self.scanner, log, first + 1, scans).encode())
+            self.published += self.BATCH
+        client.close()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
 
 
 class Site(Festival):

@@ -31,9 +31,14 @@ def answer(key):
     """Answers a question of the page: a text that is searched for, or a path."""
     parts = (key or "").split("/")
     if parts[:3] != ["", "api", "people"]:
+        if key in ("-17", "no-key"):
+            tags = [{"tag": "-17", "refusals": 2}] if key == "-17" else []
+            return {"matches": [], "more": False, "tags": tags, "codes": key != "no-key"}
         if key == "many":
             return {"matches": [{**PEOPLE[0], "id": i, "name": f"Person {i}"} for i in range(50)], "more": True}
         return {"matches": [row for row in PEOPLE if key.casefold() in row["name"].casefold()], "more": False}
+    if parts[3:] == ["tags", "-17", "refusals"]:
+        return {"refusals": [{**REFUSAL, "verdict": "unknown", "reason": "the tag is not on the list"}]}
     found = next((row for row in PEOPLE if str(row["id"]) == parts[3]), None)
     if found is None:
         return None

@@ -87,6 +87,31 @@ def test_closed_search_leaves_no_name_in_the_page(center, wall):
     expect(page.locator("#person-name")).to_have_count(0)
     assert "Müller" not in page.content()
     expect(page.locator("#find-open")).to_be_focused()
+    # A name that was searched for in vain.
+    opened(page).fill("Nobody Khan")
+    expect(page.locator("#find-status")).to_contain_text("Nobody Khan")
+    page.keyboard.press("Escape")
+    expect(page.locator("#find")).to_be_hidden()
+    assert "Khan" not in page.content()
+
+
+def test_tag_that_no_person_has_shows_why_it_was_refused(center, wall):
+    page = wall(center.url)
+    opened(page).fill("-17")
+    expect(page.locator("#find-list li")).to_have_text("Tag -17On no list · refused today: 2")
+    page.locator("#find-list button").click()
+    person = page.locator("#find-person")
+    expect(person.locator("#person-name")).to_have_text("Tag -17")
+    expect(person.locator("table")).to_have_count(1)
+    expect(person.locator("table")).to_contain_text("the tag is not on the list")
+    person.get_by_role("button").click()
+    expect(page.locator("#find-list button")).to_be_focused()
+
+
+def test_search_without_the_event_key_says_what_it_does_not_find(center, wall):
+    page = wall(center.url)
+    opened(page).fill("no-key")
+    expect(page.locator("#find-status")).to_contain_text("Codes and UIDs are not searched")
 
 
 def test_names_need_a_login_and_a_logout_ends_it(center, wall):
@@ -116,6 +141,18 @@ def test_token_of_counts_sees_no_names(center, wall):
     page = wall(center.url)
     opened(page).fill("zoë")
     expect(page.locator("#find-status")).to_have_text(re.compile("This token shows counts only"))
+
+
+@pytest.mark.parametrize("address", ["/zone/Main%20Arena?lang=ar&theme=light", "/?lang=ar", "/"])
+def test_login_leads_back_to_the_whole_address(center, wall, address):
+    wall.expected = REFUSED
+    center.needs_login, center.role = True, None
+    page = wall(center.url + address)
+    page.locator("#notice-login").click()
+    page.locator("#token").fill("right")
+    page.locator("form button").first.click()
+    expect(page).to_have_url(center.url + address)
+    expect(page.locator("html")).to_have_attribute("data-data", "live")
 
 
 @pytest.mark.parametrize("target", ["//elsewhere.example/", "https://elsewhere.example/", "/\\elsewhere.example"])

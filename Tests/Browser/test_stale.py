@@ -132,7 +132,7 @@ def test_counts_behind_a_login_say_so_and_heal(mock, wall):
     page = wall(mock.url)
     expect(page.locator("#notice-words")).to_have_text("Not permitted: log in")
     page.locator("#notice-login").click()
-    expect(page).to_have_url(re.compile(r"/login\?next=/$"))
+    expect(page).to_have_url(re.compile(r"/login\?next=%2F$"))
     page.get_by_label("Token").fill("right")
     page.get_by_role("button", name="Log in").click()
     is_live(page)

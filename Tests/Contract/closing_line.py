@@ -6,15 +6,7 @@ a run without tests fails: nothing is skipped silently.
 
 import pytest
 
-# The systems that the tests of a session share, by the name of their fixture.
-systems_key = pytest.StashKey[dict]()
-
-
-def shared(request, system):
-    """Yields the system of a fixture of the session. Its logs belong to the report of each failed test that uses it."""
-    with system:
-        request.config.stash.setdefault(systems_key, {})[request.fixturename] = system
-        yield system
+from shared_system import systems_key
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from closing_line import shared
 from festival import Festival
 from harness import SystemUnderTest
+from shared_system import shared
 
 pytest_plugins = ["closing_line"]
 

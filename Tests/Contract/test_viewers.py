@@ -10,6 +10,7 @@ import urllib.parse
 import pytest
 
 import http_client
+from batch import Scan
 from waiting import LIMIT_S, equal, wait_until
 
 # A proxy has passed the request on, so that its network is not known.
@@ -19,7 +20,13 @@ STRANGER = {"Host": "evil.example"}
 OPEN = ["/healthz", "/login", "/wall.css"]
 COUNTS = ["/metrics", "/api/live?once", "/api/fleet"]
 PAGES = ["/", "/zone/Main%20Stage"]
-NAMES = ["/api/people?q=a", "/api/people/1", "/api/people/1/refusals", "/api/people/none"]
+NAMES = [
+    "/api/people?q=a",
+    "/api/people/1",
+    "/api/people/1/refusals",
+    "/api/people/tags/-1/refusals",
+    "/api/people/none",
+]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,32 @@ def test_nothing_is_changed_by_http(system, tokens, method):
     for path in OPEN[:1] + COUNTS + PAGES + NAMES:
         answer = get(system, path, {}, tokens["viewer-names"], method=method)
         equal((answer.status, answer.headers.get("allow")), (405, "GET, HEAD"), path)
+
+
+def test_each_response_forbids_to_guess_its_type(system, tokens):
+    for path in [*OPEN, *COUNTS, *PAGES, *NAMES, "/", "/none", "/api/none", "/snapshot/none", "/enrolment", "/readyz"]:
+        for token in (tokens["viewer-names"], None):
+            answer = get(system, path, PROXIED, token)
+            equal(answer.headers.get("x-content-type-options"), "nosniff", f"{path} {answer.status}")
+    equal(login(system, "0" * 64).headers["x-content-type-options"], "nosniff")
+
+
+def test_login_leads_back_to_the_whole_address(system):
+    answer = get(system, "/zone/A%20B?theme=light&lang=ar")
+    equal((answer.status, answer.headers["location"]), (303, "/login?next=%2Fzone%2FA%2520B%3Flang%3Dar%26theme%3Dlight"))
+
+
+def test_tag_that_no_person_has_is_found_with_its_refusals(system, tokens):
+    batch = system.batch(3)
+    tag = batch.scans[0].tag
+    batch.scans = [Scan(scan.at, tag, 1, 0) for scan in batch.scans]
+    system.publish(batch)
+    system.await_counters(batch, 3, 3)
+    found = json.loads(get(system, f"/api/people?q={tag}", token=tokens["viewer-names"]).body)
+    equal(found, {"matches": [], "more": False, "tags": [{"tag": str(tag), "refusals": 3}], "codes": False})
+    path = f"/api/people/tags/{tag}/refusals"
+    refused = json.loads(get(system, path, token=tokens["viewer-names"]).body)
+    equal([row["verdict"] for row in refused["refusals"]], ["unknown"] * 3)
 
 
 def login(system, token, origin=None):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from closing_line import shared
+from shared_system import shared
 from site_under_watch import SiteUnderWatch
 
 pytest_plugins = ["closing_line"]

@@ -169,7 +169,7 @@ package struct CenterEndpoints: Sendable {
         guard request.body == nil, let page = pages[path] else { return nil }
         // The page holds no data, but a person needs a token for them.
         let needsToken = page.isDocument && path != Login.path && viewers.role(of: request) == nil
-        return needsToken ? Login.redirect(toLoginFrom: request.path) : page.response(to: request)
+        return needsToken ? Login.redirect(toLoginFrom: request) : page.response(to: request)
     }
 
     /// Answers `/api/`. Paths of people that do not exist are denied like those that do.

@@ -52,7 +52,7 @@ package struct LiveEndpoints: Sendable {
     private static func json(_ bytes: [UInt8]) -> HTTPResponse {
         HTTPResponse(
             contentType: "application/json", body: .bytes(bytes),
-            headers: [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
+            headers: [("Cache-Control", "no-store")])
     }
 
     private static var unknown: HTTPResponse {

@@ -9,6 +9,8 @@ final class Login: Sendable {
     static let logoutPath = "/logout"
     /// Paths that accept POST, with the maximum size of the body, in bytes.
     static let posts = [path: 4_096, logoutPath: 1_024]
+    /// Maximum length of the address to which a log-in leads, in bytes.
+    static let nextLimit = 1_000
 
     private let policy: ViewerPolicy
     private let attempts = Mutex(LoginAttempts())
@@ -45,9 +47,15 @@ final class Login: Sendable {
         return Login.redirect(to: next, cookie: Login.cookie(token, seconds: found.seconds, isSecure: isSecure))
     }
 
-    /// Returns the redirection of a page that needs a token.
-    static func redirect(toLoginFrom path: String) -> HTTPResponse {
-        redirect(to: "\(Login.path)?next=\(FormFields.encode(FormFields.encode(path, keeping: "/")))")
+    /// Returns the redirection of a page that needs a token. The log-in leads back to its address.
+    static func redirect(toLoginFrom request: HTTPRequest) -> HTTPResponse {
+        let query = request.query.sorted { $0.key < $1.key }
+            .map { "\(FormFields.encode($0.key))=\(FormFields.encode($0.value))" }.joined(separator: "&")
+        let path = FormFields.encode(request.path, keeping: "/")
+        let whole = query.isEmpty ? path : path + "?" + query
+        // A longer address would not be accepted as `next`.
+        let next = whole.utf8.count <= nextLimit ? whole : path
+        return redirect(to: "\(Login.path)?next=\(FormFields.encode(next))")
     }
 
     private static func redirect(to location: String, cookie: String? = nil) -> HTTPResponse {
@@ -76,11 +84,11 @@ final class Login: Sendable {
     /// Returns a path of this server, for a redirection; `/` for anything else, such as `//HOST`.
     static func localPath(_ text: String) -> String {
         let bytes = Array(text.utf8)
-        guard bytes.count <= 1_000, bytes.first == 47, bytes.count < 2 || bytes[1] != 47,
+        guard bytes.count <= nextLimit, bytes.first == 47, bytes.count < 2 || bytes[1] != 47,
             bytes.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 92 && $0 != 34 })
         else {
             // A name of a zone may have any character: it is encoded.
-            return bytes.count <= 1_000 && bytes.first == 47 && !text.hasPrefix("//") && !text.contains("\\")
+            return bytes.count <= nextLimit && bytes.first == 47 && !text.hasPrefix("//") && !text.contains("\\")
                 ? FormFields.encode(text, keeping: "/") : "/"
         }
         return text

@@ -8,7 +8,7 @@ package struct Page: Sendable {
         (
             "Content-Security-Policy",
             "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-        ), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"),
+        ), ("Referrer-Policy", "same-origin"),
     ]
 
     private let contentType: String

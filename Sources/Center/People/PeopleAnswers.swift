@@ -16,6 +16,9 @@ package final class PeopleAnswers {
     private let registry: RegistryStore
     private let refusals: Refusals
     private let key: EventKey?
+    private let log = Log("people")
+    /// Whether the log says already that the key is another one.
+    private var hasWarned = false
 
     /// Creates the answers.
     ///
@@ -45,7 +48,7 @@ package final class PeopleAnswers {
         switch question {
         case .search(let text):
             do {
-                return Self.json(try Self.encoded(try registry.findAttendees(text, atMost: Self.searchRows, key: key)))
+                return Self.json(try Self.encoded(try found(text)))
             } catch let error as RegistryError {
                 return .text("400: \(error)\n", status: 400)
             }
@@ -55,7 +58,49 @@ package final class PeopleAnswers {
         case .refusals(let id):
             guard let found = try refusals.today(of: id) else { return Self.unknown }
             return Self.json(try Self.encoded(found))
+        case .tagRefusals(let tag):
+            return Self.json(try Self.encoded(try refusals.today(of: tag)))
         }
+    }
+
+    // MARK: Search
+
+    /// The answer to a search.
+    private struct Found: Encodable {
+        /// A tag that no person has, and how often it was refused on this event day, at most `Refusals.limit`.
+        struct Stray: Encodable {
+            /// A JSON number would lose digits in a browser.
+            let tag: String
+            let refusals: Int
+        }
+
+        let matches: [FoundAttendee]
+        let more: Bool
+        let tags: [Stray]
+        /// Whether codes and UIDs are found.
+        let codes: Bool
+    }
+
+    private func found(_ text: String) throws -> Found {
+        let key = try usableKey()
+        let people = try registry.findAttendees(text, atMost: Self.searchRows, key: key)
+        let tags = try registry.strayTags(text, key: key).compactMap { tag -> Found.Stray? in
+            let count = try refusals.today(of: tag).refusals.count
+            return count == 0 ? nil : Found.Stray(tag: "\(tag.rawValue)", refusals: count)
+        }
+        return Found(matches: people.matches, more: people.more, tags: tags, codes: key != nil)
+    }
+
+    /// The key if it is the event's; `nil` without one. The key of the event may be set while the center runs.
+    private func usableKey() throws -> EventKey? {
+        guard let key, try !registry.permits(key) else { return key }
+        if !hasWarned {
+            hasWarned = true
+            log.error(
+                "the event key is not the event's: codes and UIDs are not found",
+                [.detail: "give --event-key-file the file of the event; tapline-center doctor compares them"])
+        }
+        return nil
     }
 
     private static let unknown = HTTPResponse.text("404: there is no such person\n", status: 404)

@@ -1,3 +1,5 @@
+import ScanModel
+
 /// A request of the display about people.
 enum PeopleQuestion: Equatable, Sendable {
     /// `/api/people?q=TEXT`.
@@ -6,6 +8,8 @@ enum PeopleQuestion: Equatable, Sendable {
     case person(Int64)
     /// `/api/people/ID/refusals`.
     case refusals(Int64)
+    /// `/api/people/tags/ID/refusals`.
+    case tagRefusals(TagID)
 
     /// The path of the search. The paths of one person begin with it.
     static let path = "/api/people"
@@ -24,6 +28,12 @@ enum PeopleQuestion: Equatable, Sendable {
             return
         }
         let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
+        if parts.count == 4, parts[0].isEmpty, parts[1] == "tags", parts[3] == "refusals" {
+            // As the database writes it: no "+1", no "01".
+            guard let id = Int64(parts[2]), "\(id)" == parts[2] else { return nil }
+            self = .tagRefusals(TagID(rawValue: id))
+            return
+        }
         guard (2...3).contains(parts.count), parts[0].isEmpty, parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
             let id = Int64(parts[1])
         else { return nil }

@@ -5,7 +5,7 @@ import Runtime
 import ScanModel
 import Snapshots
 
-/// The refused scans of one person on the current event day, with the reasons.
+/// The refused scans of one person, or of one tag, on the current event day, with the reasons.
 struct Refusals {
     /// Maximum number of scans in an answer, the newest. A band at a closed gate is tapped often.
     static let limit = 100
@@ -64,9 +64,37 @@ struct Refusals {
     ///
     /// - Throws: `PostgresError`.
     func today(of attendee: Int64) throws -> Day? {
-        let known = try connection.query(
-            "SELECT \(PersonReport.time("now()")) FROM tapline.attendees WHERE id = $1", [.int64(attendee)])
+        let known = try connection.query("SELECT FROM tapline.attendees WHERE id = $1", [.int64(attendee)])
         guard known.rowCount == 1 else { return nil }
+        return try day("tapline.person_day($1)", attendee)
+    }
+
+    /// Returns the refused scans of a tag on the current event day, the newest first, whether a person has it or not.
+    ///
+    /// - Throws: `PostgresError`.
+    func today(of tag: TagID) throws -> Day {
+        // As in `person_day`, which begins with the tags of a person.
+        try day(
+            """
+            (SELECT s.verdict, s.flags, s.tag_id, s.gate_id, g.name AS gate, s.snapshot_version, s.ordered_at AS "time",
+                s.verdict = 0 AND s.flags & 16 <> 16 AND NOT s.is_annulled AND NOT s.is_void AS counts,
+                CASE WHEN s.flags & 1 = 0 THEN 'in' ELSE 'out' END AS direction
+            FROM tapline.event_settings e
+            CROSS JOIN LATERAL (SELECT *, tapline.scan_time(journal_id, seq, flags, scanned_at, received_at) AS ordered_at
+                FROM tapline.scans_of($1)) s
+            JOIN tapline.journals j ON j.id = s.journal_id
+            LEFT JOIN tapline.gates g ON g.id = s.gate_id
+            WHERE tapline_internal.event_day(s.ordered_at, e.time_zone, e.day_start)
+                = tapline_internal.event_day(now(), e.time_zone, e.day_start)
+            ORDER BY s.ordered_at, j.log, s.seq) AS scans_of_day
+            """, tag.rawValue)
+    }
+
+    /// - Parameters:
+    ///   - scans: the scans of the day in their order: the columns of `person_day` that are read here.
+    ///   - id: value of `$1`.
+    private func day(_ scans: String, _ id: Int64) throws -> Day {
+        let asOf = try connection.query("SELECT \(PersonReport.time("now()"))")
         let rows = try connection.query(
             """
             SELECT * FROM (
@@ -74,9 +102,9 @@ struct Refusals {
                     floor(extract(epoch FROM time) * 1000)::bigint,
                     floor(extract(epoch FROM max(time) FILTER (WHERE counts AND direction = 'in') OVER (
                         ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) * 1000)::bigint, place
-                FROM (SELECT *, row_number() OVER () AS place FROM tapline.person_day($1)) track) scans
+                FROM (SELECT *, row_number() OVER () AS place FROM \(scans)) track) scans
             WHERE verdict BETWEEN 1 AND 63 ORDER BY place DESC LIMIT $2
-            """, [.int64(attendee), .int32(Int32(Self.limit + 1))])
+            """, [.int64(id), .int32(Int32(Self.limit + 1))])
         var opened = OpenSnapshots(folder: snapshots)
         let found = (0..<min(rows.rowCount, Self.limit)).map { row in
             let verdict = Verdict(rawValue: UInt8(rows.int(row, 0)))
@@ -91,7 +119,7 @@ struct Refusals {
                 rule: explanation.reason.rule.rawValue, reason: explanation.reason.text, snapshot: version,
                 isReplayed: explanation.isReplayed)
         }
-        return Day(asOf: known.text(0, 0), refusals: found, more: rows.rowCount > Self.limit)
+        return Day(asOf: asOf.text(0, 0), refusals: found, more: rows.rowCount > Self.limit)
     }
 }
 

@@ -51,10 +51,17 @@ function match() {
   const name = el("bdi", { class: "name" });
   const details = el("small");
   let id = null;
-  const onclick = (event) => open(id, event.currentTarget);
+  let tag = null;
+  const onclick = (event) => (tag === null ? open(id, event.currentTarget) : openTag(tag, event.currentTarget));
   const node = el("li", {}, el("button", { type: "button", onclick }, name, details));
   function update(row) {
     id = row.id;
+    tag = row.tag ?? null;
+    if (tag !== null) {
+      setText(name, t("find-tag", { tag }));
+      setText(details, t("find-stray", { n: number(row.refusals) }));
+      return;
+    }
     setText(name, row.name || "–");
     const parts = [row.category, row.external_ref, row.status === "active" ? null : statusWords(row.status)];
     setText(details, parts.filter(Boolean).join(" · "));
@@ -77,10 +84,24 @@ async function search() {
   if (!answer) return;
   if (answer.error) return fail(answer.error);
   works();
-  const { matches, more } = answer.body;
-  keyed(byId("find-list"), matches, (row) => row.id, match);
-  if (matches.length === 0) say("find-none", { text });
-  else say(more ? "find-more" : "find-some", { n: number(matches.length) });
+  const { matches, more, tags, codes } = answer.body;
+  const strays = (tags ?? []).map((row) => ({ ...row, id: `tag ${row.tag}` }));
+  const rows = [...matches, ...strays];
+  keyed(byId("find-list"), rows, (row) => row.id, match);
+  if (rows.length === 0) say(codes === false ? "find-no-codes" : "find-none", { text });
+  else say(more ? "find-more" : "find-some", { n: number(rows.length) });
+}
+
+/** Why a tag was refused that no person has. */
+async function openTag(tag, button) {
+  opener = button;
+  clearTimeout(timer);
+  const answer = await ask(`/api/people/tags/${encodeURIComponent(tag)}/refusals`);
+  if (!answer) return;
+  if (answer.error) return fail(answer.error);
+  person = { tag, refusals: answer.body.refusals };
+  say(null);
+  drawPerson();
 }
 
 async function open(id, button) {
@@ -116,11 +137,10 @@ function trackNote(row) {
   return row.counts === false && row.verdict === "admitted" ? t("not-counted") : null;
 }
 
-function drawPerson() {
-  const place = byId("find-person");
+/** What is known of a person: facts, and the track of the day. */
+function personParts() {
   const since = person.since ? ` · ${t("since", { at: clock(person.since) })}` : "";
   const zone = !person.since ? t("not-seen") : `${person.zone ?? t("off")}${since}`;
-  const name = person.erased_at ? t("erased") : person.name || "–";
   const facts = [
     ["category", person.category], ["reference", person.external_ref], ["pass", person.pass],
     ["status", statusWords(person.status)], ["place", zone],
@@ -134,6 +154,13 @@ function drawPerson() {
     clock(row.time), row.gate ?? "–", way(row),
     [verdictWords(row.verdict), trackNote(row)].filter(Boolean).join(" · "),
   ]);
+  return [list, ...table(t("track"), ["time", "gate", "way", "verdict"], track, t("no-track"))];
+}
+
+function drawPerson() {
+  const place = byId("find-person");
+  const isTag = person.tag !== undefined;
+  const name = isTag ? t("find-tag", { tag: person.tag }) : person.erased_at ? t("erased") : person.name || "–";
   const refusals = (person.refusals ?? []).map((row) => [
     clock(row.time), row.gate ?? "–", verdictWords(row.verdict), row.reason ?? row.rule ?? "–",
     row.snapshot ?? "–",
@@ -144,9 +171,8 @@ function drawPerson() {
     ? table(t("refusals"), ["time", "gate", "verdict", "reason", "version"], refusals, t("no-refusals"))
     : [el("p", { text: t("find-error") })];
   const note = person.refusals?.some((row) => row.is_replayed) ? [el("p", { class: "dim", text: t("replayed") })] : [];
-  place.replaceChildren(
-    back, title, list, ...table(t("track"), ["time", "gate", "way", "verdict"], track, t("no-track")), ...why, ...note,
-  );
+  const parts = isTag ? [el("p", { class: "dim", text: t("find-stray-help") })] : personParts();
+  place.replaceChildren(back, title, ...parts, ...why, ...note);
   show(byId("find-list"), false);
   show(place, true);
   title.focus();
@@ -188,8 +214,11 @@ export function startFind() {
   });
   // Names do not stay on a screen that everybody sees.
   dialog.addEventListener("close", () => {
+    clearTimeout(timer);
     asked++;
     person = null;
+    // "No match for NAME" has the name, too.
+    say(null);
     byId("find-text").value = "";
     byId("find-person").replaceChildren();
     keyed(byId("find-list"), [], String, match);

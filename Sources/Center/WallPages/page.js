@@ -51,6 +51,9 @@ export function startPage(draw) {
     setText(byId("spoken"), spoken ? t(spoken) : "");
   }
 
+  // The log-in leads back to this address, the query of a screen included.
+  const login = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  for (const link of document.querySelectorAll('a[href^="/login"]')) link.href = login;
   startWords();
   onLanguage(() => {
     useLanguage();

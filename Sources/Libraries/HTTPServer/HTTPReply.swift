@@ -59,6 +59,8 @@ struct HTTPReply {
         guard let message else { return MHD_Result.NO }
         defer { MHD_destroy_response(message) }
         for (name, value) in headers { MHD_add_response_header(message, name, value) }
+        // No browser may guess another type than that of the header: some responses repeat what others wrote.
+        MHD_add_response_header(message, "X-Content-Type-Options", "nosniff")
         traffic.count(status)
         return MHD_queue_response(connection, UInt32(status), message)
     }

@@ -38,8 +38,8 @@ import Testing
         try #require(try answers.response(path: path, query: query))
     }
 
-    private func answers() throws -> PeopleAnswers {
-        try PeopleAnswers(fixture.database.connect(), snapshots: folder.path, key: nil)
+    private func answers(key: EventKey? = nil) throws -> PeopleAnswers {
+        try PeopleAnswers(fixture.database.connect(), snapshots: folder.path, key: key)
     }
 
     private func decode<Value: Decodable>(_ type: Value.Type, _ response: HTTPResponse) throws -> Value {
@@ -57,8 +57,13 @@ import Testing
             let name, status: String
             let category, externalRef: String?
         }
+        struct Stray: Decodable, Equatable {
+            let tag: String
+            let refusals: Int
+        }
         let matches: [Match]
-        let more: Bool
+        let more, codes: Bool
+        let tags: [Stray]
     }
 
     private struct Person: Decodable {
@@ -97,6 +102,46 @@ import Testing
         #expect(match.category == "VIP" && match.status == "active")
         #expect(try decode(Found.self, get(answers(), "/api/people")).matches.isEmpty)
         #expect(try get(answers(), "/api/people", ["q": String(repeating: "x", count: 201)]).status == 400)
+    }
+
+    private static func key(_ first: UInt8) throws -> EventKey {
+        try #require(EventKey(Array(first..<(first + 32))))
+    }
+
+    /// The band of another event, by its tag ID and by the UID on it.
+    @Test func tagThatNoPersonHasShowsItsRefusals() throws {
+        let key = try Self.key(1)
+        let stray = key.tagID(.uid([4, 1, 2, 3, 4, 5, 6])).rawValue
+        try ScanRows.insert(
+            fixture.connection,
+            """
+            SELECT 1, n, tag, now() - ago * interval '1 second', v, 0, 1, 5, now()
+            FROM (VALUES (6, \(stray), 90, 1), (7, \(stray), 80, 1), (8, \(stray), 100000, 1), (9, \(stray), 70, 0))
+                AS scan(n, tag, ago, v)
+            """)
+        for text in ["\(stray)", "04:01:02:03:04:05:06"] {
+            let found = try decode(Found.self, get(answers(key: key), "/api/people", ["q": text]))
+            #expect(found.matches.isEmpty && found.codes)
+            #expect(found.tags == [Found.Stray(tag: "\(stray)", refusals: 2)], "\(text)")
+        }
+        let refused = try decode(Refused.self, get(answers(), "/api/people/tags/\(stray)/refusals"))
+        #expect(refused.refusals.map(\.verdict) == ["unknown", "unknown"] && !refused.more)
+        #expect(refused.refusals.allSatisfy { $0.gate == "door" && !$0.reason.isEmpty && $0.snapshot == 5 })
+        // Neither a tag without scans, nor one that a person has.
+        for text in ["123456", "9"] {
+            #expect(try decode(Found.self, get(answers(), "/api/people", ["q": text])).tags.isEmpty)
+        }
+        #expect(try decode(Refused.self, get(answers(), "/api/people/tags/123456/refusals")).refusals.isEmpty)
+    }
+
+    @Test func anotherEventKeyLeavesTheSearchByName() throws {
+        let (own, other) = (try Self.key(1), try Self.key(2))
+        try fixture.connection.execute("UPDATE tapline.event SET key_fingerprint = '\(own.fingerprint)'")
+        for (key, codes) in [(own, true), (other, false), (nil, false)] as [(EventKey?, Bool)] {
+            let found = try decode(Found.self, get(answers(key: key), "/api/people", ["q": "zoe"]))
+            #expect(found.matches.map(\.id) == [5] && found.codes == codes)
+            #expect(try decode(Found.self, get(answers(key: key), "/api/people", ["q": "R-5"])).matches.count == 1)
+        }
     }
 
     /// Both tags of the person are tracked; the later position decides.

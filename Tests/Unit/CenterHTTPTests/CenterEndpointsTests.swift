@@ -39,6 +39,23 @@ struct CenterEndpointsTests {
         }
     }
 
+    /// Pages, texts, files, JSON and errors: a browser guesses the type of none.
+    @Test func eachResponseForbidsToGuessItsType() throws {
+        let folder = TemporaryFolder()
+        try Files.writeAtomically(Array("{}".utf8), to: folder.path + "/manifest.json")
+        try serve(snapshots: folder.path) { (client: RawHTTP) throws in
+            for (path, status) in [
+                ("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/none", 404), ("/api/none", 404),
+                ("/snapshot/manifest.json", 200), ("/snapshot/none", 404),
+                ("/?" + (0...16).map { "p\($0)" }.joined(separator: "&"), 400),
+            ] {
+                let response = try client.get(path)
+                #expect(response.status == status, "\(path)")
+                #expect(response.headers["x-content-type-options"] == "nosniff", "\(path)")
+            }
+        }
+    }
+
     private static let proxied = [
         ["X-Forwarded-For": "192.0.2.7"], ["Forwarded": "for=192.0.2.7"], ["X-Real-IP": "192.0.2.7"], ["Via": "1.1 p"],
     ]

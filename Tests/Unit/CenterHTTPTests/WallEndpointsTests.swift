@@ -71,7 +71,6 @@ struct WallEndpointsTests {
         let tag = try #require(header("ETag", page))
         #expect(header("Cache-Control", page) == "no-cache")
         #expect(header("Content-Security-Policy", page)?.hasPrefix("default-src 'self'; ") == true)
-        #expect(header("X-Content-Type-Options", page) == "nosniff")
         let known = get("/", ["if-none-match": tag])
         #expect(known.status == 304)
         #expect(get("/zone/A", ["if-none-match": tag]).status == 200)
@@ -87,6 +86,14 @@ struct WallEndpointsTests {
         let response = get("/zone/Süd & Co", open: .none)
         #expect(response.status == 303)
         #expect(header("Location", response) == "/login?next=%2Fzone%2FS%25C3%25BCd%2520%2526%2520Co")
+        // As the wall makes the link, and as the form sends it.
+        let screen = get("/zone/A", open: .none, query: ["theme": "light", "lang": "ar&x", "full": ""])
+        let next = "%2Fzone%2FA%3Ffull%3D%26lang%3Dar%2526x%26theme%3Dlight"
+        #expect(header("Location", screen) == "/login?next=\(next)")
+        let done = post("token=\(Self.counts)&next=\(next)")
+        #expect(header("Location", done) == "/zone/A?full=&lang=ar%26x&theme=light")
+        let long = get("/zone/A", open: .none, query: ["x": String(repeating: "y", count: Login.nextLimit)])
+        #expect(header("Location", long) == "/login?next=%2Fzone%2FA")
     }
 
     // MARK: Log-in

@@ -1,4 +1,5 @@
 import HTTPServer
+import ScanModel
 import Synchronization
 import TestSupport
 import Testing
@@ -9,6 +10,7 @@ import Testing
     @Test(arguments: [
         ("/api/people", ["q": "ann"], PeopleQuestion.search("ann")), ("/api/people", [:], .search("")),
         ("/api/people/17", [:], .person(17)), ("/api/people/17/refusals", [:], .refusals(17)),
+        ("/api/people/tags/-17/refusals", [:], .tagRefusals(TagID(rawValue: -17))),
     ])
     func pathOfThePeopleIsUnderstood(_ path: String, _ query: [String: String], _ expected: PeopleQuestion) {
         #expect(PeopleQuestion(path: path, query: query) == expected)
@@ -17,7 +19,8 @@ import Testing
     @Test(arguments: [
         "/api/peoples", "/api/people/", "/api/people/x", "/api/people/-1", "/api/people/+1", "/api/people/1/",
         "/api/people/1/refusals/", "/api/people/1/erase", "/api/people//1", "/api/people/99999999999999999999", "/api",
-        "/api/people/\u{661}",
+        "/api/people/\u{661}", "/api/people/tags/1", "/api/people/tags/x/refusals", "/api/people/tags/01/refusals",
+        "/api/people/tags/+1/refusals", "/api/people/tags/1/track", "/api/people/tags/99999999999999999999/refusals",
     ])
     func otherPathIsNotForPeople(_ path: String) {
         #expect(PeopleQuestion(path: path, query: [:]) == nil)

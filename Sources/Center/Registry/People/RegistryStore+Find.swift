@@ -76,6 +76,31 @@ extension RegistryStore {
             reference: rows.optionalText(0, 3), status: rows.text(0, 4), tags: rows.int(0, 5), match: .reference)
     }
 
+    /// Returns whether the event's tags can have been made with a key.
+    ///
+    /// - Throws: `PostgresError`.
+    package func permits(_ key: EventKey) throws -> Bool {
+        do { try requireKey(key.fingerprint) } catch is RegistryError { return false }
+        return true
+    }
+
+    /// Returns the tags whose ID, code or UID a text can be, and that no person has.
+    ///
+    /// - Parameter key: the event key, as for `findAttendees`.
+    /// - Throws: `PostgresError`.
+    package func strayTags(_ text: String, key: EventKey?) throws -> [TagID] {
+        guard text.unicodeScalars.count <= Self.searchLimit else { return [] }
+        var tags = try keyedTags(text, key)
+        if let id = Int64(text.filter { $0 != " " }) { tags.append(TagID(rawValue: id)) }
+        guard !tags.isEmpty else { return [] }
+        let rows = try connection.query(
+            """
+            SELECT DISTINCT tag FROM unnest($1::bigint[]) AS tag
+            WHERE NOT EXISTS (SELECT FROM tapline.tags t WHERE t.tag_id = tag) ORDER BY tag
+            """, [.int64s(tags.map(\.rawValue))])
+        return (0..<rows.rowCount).map { TagID(rawValue: rows.int($0, 0)) }
+    }
+
     // MARK: Tags
 
     /// Returns the tags whose code or UID a text can be.
