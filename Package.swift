@@ -292,7 +292,7 @@ let package = Package(
             "LaneDisplayTests", "LinuxSystem", "SerialPorts", "FileSystem", "Runtime", "ScanModel", "Snapshots",
             "AccessControl", "DataFolder", "ScanJournal", "LaneDisplay", "GateController", "DeviceEmulation",
             "TestSupport"),
-        unitTests("LiveStateTests", "LiveState", "Runtime", "TestSupport"),
+        unitTests("LiveStateTests", "LinuxSystem", "LiveState", "Runtime", "TestSupport"),
         unitTests("MinisignTests", "ErrorModel", "Minisign", "FileSystem", "Snapshots", "TestSupport"),
         unitTests("NFCTests", "LinuxSystem", "NFC", "Runtime", "DeviceEmulation", "TestSupport"),
         unitTests("PeopleTests", "HTTPServer", "People", "TestSupport"),

@@ -89,12 +89,12 @@ BEGIN
         ('gaps', 'warn', format('{"n":%s}', gaps), gaps > 0),
         ('tracking-late', 'warn', format('{"lag_ms":%s}', lag_ms), lag_ms > 5000),
         ('snapshot-failing', 'alarm', '{"problem":"the list cannot be published"}', problem IS NOT NULL),
+        ('snapshot-none', CASE WHEN EXISTS (SELECT FROM tapline.attendees) OR EXISTS (SELECT FROM tapline.scanners WHERE enabled)
+            THEN 'alarm' ELSE 'warn' END, '{}', snapshot.version IS NULL),
         ('snapshot-expired', 'alarm', '{}', snapshot.expires_s <= 0),
         ('snapshot-old', 'warn', format('{"age_s":%s}', snapshot.age_s), snapshot.expires_s BETWEEN 1 AND 21600)
     ) AS a(id, level, content, is_on) WHERE a.is_on;
 END $$;
-
-
 
 COMMENT ON VIEW tapline.wall_zones IS 'People against capacity; outer zones first';
 COMMENT ON COLUMN tapline.wall_zones.zone_id IS 'Zone';

@@ -28,7 +28,7 @@ MEMBERS = {
     "arrivals": "as_of arrived expected by_category by_pass step_s today yesterday peak",
     "refused": "as_of rows",
     "doubles": "as_of settled unsettled latest",
-    "fleet": "as_of list counts backlog oldest_unsent_s worst cells",
+    "fleet": "as_of list counts backlog backlog_unknown oldest_unsent_s worst cells",
     "ingest": "as_of queue_ready queue_unacked scans_s dead quarantine_batches quarantine_full_owners quarantine_full "
     "gaps tracking_lag_ms snapshot",
     "snapshot": "version age_s expires_s problem",

@@ -12,6 +12,21 @@ final class LiveBoard: Sendable {
     /// Duration of a statement from which the database counts as unavailable, in milliseconds.
     static let hangingMs: Int64 = 3_500
 
+    /// Age of a part, after its third interval, from which it is late, in milliseconds.
+    static let lateMs: Int64 = 3_500
+    /// Number of intervals after which a part is late.
+    static let lateIntervals: Int64 = 3
+
+    /// Difference of two measurements of the clock of the database from which the later one is used, in microseconds.
+    static let clockStepMicros: Int64 = 50_000
+
+    /// A part that is not computed any more, although it is wanted.
+    struct Late: Equatable, Sendable {
+        var part: LivePart
+        /// `nil`: never computed.
+        var ageS: Int64?
+    }
+
     /// A part and when it was computed.
     struct Item: Sendable {
         var result: LiveStore.Result
@@ -31,11 +46,26 @@ final class LiveBoard: Sendable {
         var periodMs: Int64 = LivePart.counts.periodMs
         /// Since when the database does not answer, microseconds since 1970-01-01 UTC.
         var failedSinceMicros: Int64?
+        /// How far the clock of the database is ahead of the clock of this machine, in microseconds, as last measured.
+        var clockAheadMicros: Int64 = 0
+        /// Parts that are late.
+        var late: [Late] = []
 
         /// Returns the JSON of a part of the frame; "null" if it is not known.
         func text(_ name: String, _ part: LivePart) -> String { items[part]?.result.texts[name] ?? "null" }
 
-        var alarms: [LiveAlarm] { LivePart.allCases.flatMap { items[$0]?.result.alarms ?? [] } }
+        var alarms: [LiveAlarm] {
+            LivePart.allCases.flatMap { part in
+                (items[part]?.result.alarms ?? []).map { alarm in
+                    var alarm = alarm
+                    alarm.part = part
+                    return alarm
+                }
+            }
+        }
+
+        /// Parts of which nothing is known.
+        var unknown: Set<LivePart> { Set(LivePart.allCases.filter { items[$0] == nil }) }
     }
 
     private struct Waiting {
@@ -52,18 +82,38 @@ final class LiveBoard: Sendable {
         var scrapedMs: Int64?
         var waiting: [Waiting] = []
         var beganMicros: Int64?
+        /// When each part was last computed. It outlives the part.
+        var computedMs: [LivePart: Int64] = [:]
+        /// Parts whose last computation reached its time limit.
+        var cancelled: Set<LivePart> = []
+        /// Since when somebody wants to know the state without a pause.
+        var wantedSinceMs: Int64?
         var hasEnded = false
     }
     private let state = Mutex(State())
 
     /// Returns who wants to know the state.
+    ///
+    /// Without demand nothing is tried, so an earlier failure tells nothing of the database any more.
     func demand(viewers: Int, nowMs: Int64) -> LiveDemand {
         state.withLock { state in
-            if viewers > 0 || !state.waiting.isEmpty { return .viewers }
-            if let asked = state.askedMs, nowMs - asked < LiveBoard.askedMs { return .viewers }
-            if let scraped = state.scrapedMs, nowMs - scraped < LiveBoard.scrapedMs { return .metrics }
-            return .none
+            let demand = demand(state, viewers: viewers, nowMs: nowMs)
+            if demand == .none {
+                state.contents.failedSinceMicros = nil
+                state.wantedSinceMs = nil
+                state.cancelled = []
+            } else {
+                state.wantedSinceMs = state.wantedSinceMs ?? nowMs
+            }
+            return demand
         }
+    }
+
+    private func demand(_ state: State, viewers: Int, nowMs: Int64) -> LiveDemand {
+        if viewers > 0 || !state.waiting.isEmpty { return .viewers }
+        if let asked = state.askedMs, nowMs - asked < LiveBoard.askedMs { return .viewers }
+        if let scraped = state.scrapedMs, nowMs - scraped < LiveBoard.scrapedMs { return .metrics }
+        return .none
     }
 
     /// Notes a request for metrics, and returns what is known.
@@ -75,10 +125,11 @@ final class LiveBoard: Sendable {
     /// Notes the start of a computation.
     func began(nowMicros: Int64) { state.withLock { $0.beganMicros = nowMicros } }
 
-    /// Notes that a computation was cancelled by its time limit. The database works.
-    func gaveUp() {
+    /// Notes that the computation of a part was cancelled by its time limit. The database works.
+    func gaveUp(_ part: LivePart) {
         state.withLock { state in
             state.beganMicros = nil
+            state.cancelled.insert(part)
             state.contents.failedSinceMicros = nil
         }
     }
@@ -90,6 +141,14 @@ final class LiveBoard: Sendable {
         state.withLock { state in
             state.beganMicros = nil
             state.contents.failedSinceMicros = nil
+            state.computedMs[part] = nowMs
+            state.cancelled.remove(part)
+            // The duration of an answer is no change of a clock: `since` would flicker.
+            if let ahead = result.clockAheadMicros,
+                abs(ahead - state.contents.clockAheadMicros) > LiveBoard.clockStepMicros
+            {
+                state.contents.clockAheadMicros = ahead
+            }
             state.contents.items[part] = Item(result: result, atMs: nowMs, intervalMs: part.periodMs)
             for (other, interval) in intervals { state.contents.items[other]?.intervalMs = interval }
             state.contents.periodMs = intervals[.counts] ?? LivePart.counts.periodMs
@@ -97,11 +156,12 @@ final class LiveBoard: Sendable {
         }
     }
 
-    /// Notes that the database failed.
-    func failed(nowMicros: Int64) {
+    /// Notes that the database failed. The numbers that are present then stay; older ones do not come back.
+    func failed(nowMs: Int64, nowMicros: Int64) {
         state.withLock { state in
             let since = state.beganMicros ?? nowMicros
             state.beganMicros = nil
+            if state.contents.failedSinceMicros == nil { state.contents.items = present(state, nowMs: nowMs) }
             state.contents.failedSinceMicros = state.contents.failedSinceMicros ?? since
         }
     }
@@ -113,7 +173,8 @@ final class LiveBoard: Sendable {
             var contents = state.contents
             // While the database is away, the last known numbers stay, with their time.
             if contents.failedSinceMicros == nil {
-                contents.items = contents.items.filter { nowMs - $0.value.atMs < LiveBoard.forgottenMs }
+                contents.items = present(state, nowMs: nowMs)
+                contents.late = late(state, nowMs: nowMs)
             }
             if let began = state.beganMicros, nowMicros - began > LiveBoard.hangingMs * 1_000 {
                 contents.failedSinceMicros = contents.failedSinceMicros ?? began
@@ -121,6 +182,28 @@ final class LiveBoard: Sendable {
             return contents
         }
     }
+
+    /// The parts that are not too old to be shown.
+    private func present(_ state: State, nowMs: Int64) -> [LivePart: Item] {
+        state.contents.items.filter { nowMs - $0.value.atMs < LiveBoard.forgottenMs }
+    }
+
+    /// The parts that somebody has wanted for some intervals, and that were not computed in this time.
+    private func late(_ state: State, nowMs: Int64) -> [Late] {
+        guard let wantedMs = state.wantedSinceMs else { return [] }
+        return LivePart.allCases.compactMap { part in
+            let computedMs = state.computedMs[part]
+            let interval = state.contents.items[part]?.intervalMs ?? part.periodMs
+            let ageMs = nowMs - max(computedMs ?? wantedMs, wantedMs)
+            guard state.cancelled.contains(part) || ageMs > LiveBoard.lateIntervals * interval + LiveBoard.lateMs else {
+                return nil
+            }
+            return Late(part: part, ageS: computedMs.map { (nowMs - $0) / 1_000 })
+        }
+    }
+
+    /// Age of each part that was ever computed, in milliseconds.
+    func ages(nowMs: Int64) -> [LivePart: Int64] { state.withLock { $0.computedMs.mapValues { nowMs - $0 } } }
 
     /// Whether counts are computed each second, so that a frame follows each of them.
     var isCountedEachSecond: Bool {

@@ -154,7 +154,7 @@ package final class LiveState: Sendable {
                     hasFailed = false
                 }
             } catch {
-                board.failed(nowMicros: SystemClock.nowMicroseconds())
+                board.failed(nowMs: SystemClock.monotonicMs(), nowMicros: SystemClock.nowMicroseconds())
                 counted.send(true)
                 if !hasFailed { log.warning("live state not computed, will retry", [.error: "\(error)"]) }
                 hasFailed = true
@@ -198,7 +198,7 @@ package final class LiveState: Sendable {
     ) throws(PostgresError) -> LiveStore.Result? {
         do throws(PostgresError) { return try compute() } catch {
             guard error.isCancelled else { throw error }
-            board.gaveUp()
+            board.gaveUp(part)
             log.warning("part of the live state takes too long", [.name: part.rawValue, .error: "\(error)"])
             return nil
         }

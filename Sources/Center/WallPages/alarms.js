@@ -21,7 +21,7 @@ let newest = [];
 function values(alarm) {
   const result = {};
   for (const [key, value] of Object.entries(alarm.args ?? {})) {
-    if (key in TIMES) result[key.replace(/_\w+$/, "")] = duration((value * TIMES[key]) / 1000);
+    if (key in TIMES) result[key.replace(/_\w+$/, "")] = duration(value === null ? null : (value * TIMES[key]) / 1000);
     else result[key] = typeof value === "number" ? number(Math.floor(value)) : value;
   }
   return result;

@@ -130,8 +130,12 @@ export function drawFleet(part) {
   setAttribute(grid.node, "aria-label", t("cells", { list: list || "–" }));
   show(byId("cells"), Boolean(part.cells));
   const backlog = { n: number(part.backlog), age: duration(part.oldest_unsent_s) };
-  const key = part.backlog === 0 ? "fleet-complete" : "fleet-backlog";
-  setText(byId("fleet-backlog"), isKnown(part.backlog) ? t(key, backlog) : "");
+  const unknown = part.backlog_unknown ?? 0;
+  const words = [];
+  if (part.backlog > 0) words.push(t("fleet-backlog", backlog));
+  else if (part.backlog === 0 && unknown === 0) words.push(t("fleet-complete"));
+  if (unknown > 0) words.push(t("fleet-unknown", { n: number(unknown) }));
+  setText(byId("fleet-backlog"), words.join(" · "));
   const rows = (part.worst ?? []).slice(0, ROWS);
   keyed(byId("worst").tBodies[0], rows, (row) => row.id, worst);
   show(byId("worst"), rows.length > 0);

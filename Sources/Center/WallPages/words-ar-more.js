@@ -13,6 +13,8 @@ export default {
   "a-turnstile": "بوابات دوّارة لا تعمل: {n}", "a-dead-letters": "دفعات ميتة: {n}", "a-quarantine": "دفعات في الحجر: {n}",
   "a-quarantine-full": "حجر {owner} ممتلئ", "a-gaps": "قراءات ناقصة: {n}", "a-doubles": "دخول مزدوج: {n}",
   "a-snapshot-old": "عمر القائمة المنشورة {age} وتنتهي صلاحيتها قريباً", "a-snapshot-expired": "انتهت صلاحية القائمة المنشورة", "a-snapshot-failing": "تعذّر نشر القائمة: {problem}",
+  "a-snapshot-none": "لم تُنشر أي قائمة: البوابات بلا قائمة", "a-counts-late": "توقف عدّ المناطق والبوابات، آخر مرة قبل {age}", "a-ingest-late": "توقفت قراءة حالة الاستقبال، آخر مرة قبل {age}",
+  "a-fleet-late": "توقفت قراءة حالة القارئات، آخر مرة قبل {age}", "a-flow-late": "توقف عدّ الوصول والرفض، آخر مرة قبل {age}",
   "a-tracking-late": "العدّ متأخر {lag}", "a-backlog": "قراءات لم تُرسل بعد: {scans}، أقدمها قبل {oldest}",
   "a-old-list": "قارئات بقائمة قديمة: {n}", "a-clock": "قارئات بساعة خاطئة: {n}",
   "find-help": "جزء من الاسم أو المرجع أو البطاقة أو الرمز", close: "إغلاق", "find-none": "لا نتيجة لـ «{text}».", "find-some": "النتائج: {n}",

@@ -31,7 +31,7 @@ export default {
   "v-unknown": "بطاقة غير معروفة", "v-blocked": "شخص محظور", "v-no-access": "لا دخول هنا", "v-outside-time": "خارج الوقت",
   "v-inside": "موجود في الداخل", "v-no-snapshot": "لا قائمة في الممر", "v-not-authentic": "غير أصلي", "v-lost": "مفقود أو مستبدل",
   "v-void": "ملغى", "v-annulled": "أُلغي الدخول", "v-admitted": "سُمح بالدخول",
-  fleet: "القارئات", scanner: "القارئ", state: "الحالة", backlog: "المتراكم", "heard-ago": "آخر اتصال", "fleet-backlog": "قراءات لم تُرسل بعد: {n}، أقدمها قبل {age}",
+  "fleet-unknown": "قراءات غير مرسلة غير معروفة لقارئات: {n}", fleet: "القارئات", scanner: "القارئ", state: "الحالة", backlog: "المتراكم", "heard-ago": "آخر اتصال", "fleet-backlog": "قراءات لم تُرسل بعد: {n}، أقدمها قبل {age}",
   "fleet-complete": "وصلت كل القراءات.", "catch-up": "{n}، نحو {age}", cells: "خلية لكل قارئ: {list}",
   "f-live": "مباشر", "f-catching-up": "يلحق بالركب", "f-silent": "صامت", "f-never-heard": "لم يتصل قط", "f-no-center": "بلا مركز", "f-awaited": "منتظَر",
   "f-lane-down": "ممر معطل", "f-reader": "خلل في القارئ", "f-turnstile": "خلل في البوابة الدوّارة", "f-closed": "مغلق", "f-free": "مفتوح للجميع",

@@ -39,7 +39,7 @@ export default {
   "v-inside": "Already inside", "v-no-snapshot": "No list on the lane", "v-not-authentic": "Not authentic", "v-lost": "Lost or replaced",
   "v-void": "Void", "v-annulled": "Annulled", "v-admitted": "Admitted",
   // Fleet.
-  fleet: "Scanners", scanner: "Scanner", state: "State", backlog: "Backlog", "heard-ago": "Heard", "fleet-backlog": "{n} scans not sent yet, the oldest {age} ago",
+  "fleet-unknown": "unsent scans of {n} scanners not known", fleet: "Scanners", scanner: "Scanner", state: "State", backlog: "Backlog", "heard-ago": "Heard", "fleet-backlog": "{n} scans not sent yet, the oldest {age} ago",
   "fleet-complete": "All scans are here.", "catch-up": "{n}, about {age}", "cells": "One cell a scanner: {list}",
   "f-live": "live", "f-catching-up": "catching up", "f-silent": "silent", "f-never-heard": "never heard", "f-no-center": "no center", "f-awaited": "awaited",
   "f-lane-down": "lane down", "f-reader": "reader", "f-turnstile": "turnstile", "f-closed": "closed", "f-free": "free", "f-disk": "disk", "f-clock": "clock",
@@ -59,6 +59,8 @@ export default {
   "a-turnstile": "Turnstiles that do not work: {n}", "a-dead-letters": "Dead letters: {n}", "a-quarantine": "Batches in quarantine: {n}",
   "a-quarantine-full": "The quarantine of {owner} is full", "a-gaps": "Missing scans: {n}", "a-doubles": "Double admissions: {n}",
   "a-snapshot-old": "The published list is {age} old and expires soon", "a-snapshot-expired": "The published list has expired", "a-snapshot-failing": "The list cannot be published: {problem}",
+  "a-snapshot-none": "No list was published: gates have no list", "a-counts-late": "Zones and gates are not counted any more, last {age} ago", "a-ingest-late": "The state of the ingest is not read any more, last {age} ago",
+  "a-fleet-late": "The scanners are not read any more, last {age} ago", "a-flow-late": "Arrivals and refusals are not counted any more, last {age} ago",
   "a-tracking-late": "Counting is {lag} behind", "a-backlog": "{scans} scans are not sent yet, the oldest {oldest} old",
   "a-old-list": "Scanners with an old list: {n}", "a-clock": "Scanners with a wrong clock: {n}",
   // Search.

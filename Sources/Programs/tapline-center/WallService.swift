@@ -47,7 +47,7 @@ struct WallService: Sendable {
         let depths = QueueDepths(settings, metrics: metrics)
         self.depths = depths
         state = LiveState(
-            databaseURL: url, metrics: metrics, broker: { WallService.server(ingest.health.broker) },
+            databaseURL: url, metrics: metrics, broker: { WallService.broker(ingest.health.broker, depths) },
             database: { WallService.server(ingest.health.database) }, isBacklog: { ingest.isStoringBacklog },
             viewers: { hub.readers },
             queues: {
@@ -61,6 +61,12 @@ struct WallService: Sendable {
         desk = PeopleDesk(
             databaseURL: url, snapshots: arguments["snapshots"],
             eventKey: arguments.has("event-key-file") ? try arguments.eventKey() : nil)
+    }
+
+    /// The connections that consume notice a silent network only by missed heartbeats. The depths notice it first.
+    private static func broker(_ connection: IngestHealth.Connection, _ depths: QueueDepths) -> LiveState.Server {
+        guard connection.isConnected, let since = depths.silentSinceMicros else { return server(connection) }
+        return LiveState.Server(isConnected: false, sinceS: since / 1_000_000, problem: "the broker does not answer")
     }
 
     /// Neither host nor user of a server: everyone on the site's network sees this.

@@ -31,6 +31,35 @@ struct QueueDepthsTests {
         try service.end()
     }
 
+    /// The network takes the broker away without an end of the connections. Heartbeats would notice it after 20 s.
+    @Test func silentBrokerIsNoticedWithinFiveSecondsAndHeals() throws {
+        let vhost = try TestVhost()
+        let broker = try AMQPAddress(url: vhost.url)
+        let proxy = try FaultProxy(target: UInt16(broker.port))
+        defer { proxy.end() }
+        let address = try AMQPAddress(url: vhost.url.replacing(":\(broker.port)/", with: ":\(proxy.port)/"))
+        let depths = QueueDepths(
+            IngestSettings(brokers: [address], databaseURL: "postgresql://localhost/none"), metrics: Metrics())
+        let service = RunningService(depths.service())
+        try eventually("the depths") { depths.counts.ready == 0 }
+        #expect(depths.silentSinceMicros == nil)
+        proxy.set { $0.isSilent = true }
+        let silent = SystemClock.monotonicMs()
+        try eventually("the silence is noticed") { depths.silentSinceMicros != nil }
+        #expect(SystemClock.monotonicMs() - silent < 5_000)
+        #expect(depths.counts == QueueDepths.Counts())
+        let since = depths.silentSinceMicros
+        try eventually("another attempt") { proxy.connections >= 3 }
+        #expect(depths.silentSinceMicros == since)
+        proxy.set { $0.isSilent = false }
+        try eventually("the broker answers") { depths.silentSinceMicros == nil && depths.counts.ready == 0 }
+        // A broker that rejects the user is not away.
+        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", vhost.name)
+        try eventually("nothing is known") { depths.counts.ready == nil }
+        #expect(depths.silentSinceMicros == nil)
+        try service.end()
+    }
+
     @Test func connectionsSaySinceWhenTheyAreLost() throws {
         let before = SystemClock.nowMicroseconds()
         let running = try RunningIngest()

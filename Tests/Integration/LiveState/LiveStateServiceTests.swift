@@ -133,6 +133,51 @@ import Testing
         try display.end()
     }
 
+    /// The clock of the database is 11 s ahead of the center's.
+    @Test func agesAreThoseOfOneClock() throws {
+        let fixture = try fixture()
+        try fixture.connection.execute(
+            """
+            CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS
+                $$ SELECT pg_catalog.now() + interval '11 seconds' $$;
+            CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+                $$ SELECT pg_catalog.clock_timestamp() + interval '11 seconds' $$;
+            ALTER DATABASE "\(fixture.database.name)" SET search_path = public, pg_catalog
+            """)
+        let display = Display(fixture.url)
+        let frames = Recorder<[UInt8]?>()
+        display.state.frame { frames.record($0) }
+        try eventually("the frame") { !frames.all.isEmpty }
+        let frame = String(decoding: try #require(frames.all[0]), as: UTF8.self)
+        func micros(_ name: String) throws -> Int64 {
+            let rest = try #require(frame.firstRange(of: "\(name)\":\"")).upperBound
+            return try #require(UTCTime.microseconds(String(frame[rest...].prefix { $0 != "\"" })))
+        }
+        let at = try micros("\"at")
+        for part in ["zones", "ingest", "fleet", "arrivals"] {
+            let age = at - (try micros("\"\(part)\":{\"as_of"))
+            #expect((0..<5_000_000).contains(age), "\(part): \(age) µs")
+        }
+        #expect(at - SystemClock.nowMicroseconds() > 6_000_000)
+        try display.end()
+    }
+
+    @Test func unpublishedListIsSaid() throws {
+        let fixture = try fixture()
+        let display = Display(fixture.url)
+        display.show(to: 1)
+        try display.await(#""id":"snapshot-none","level":"alarm""#)
+        try fixture.connection.execute("UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.attendees")
+        try display.await(#""id":"snapshot-none","level":"warn""#)
+        try fixture.connection.execute(
+            """
+            INSERT INTO tapline.snapshots (version, expires_at, attendees, size, sha256, file)
+                VALUES (5, now() + interval '1 day', 1, 1, repeat('ab', 32), 'f')
+            """)
+        try eventually("no alarm") { display.frames.all.last?.contains("snapshot-none") == false }
+        try display.end()
+    }
+
     @Test func slowPartDelaysNoOther() throws {
         let fixture = try fixture()
         // Arrivals wait for this transaction until their time limit.
@@ -145,6 +190,7 @@ import Testing
         let last = try #require(display.frames.all.last)
         #expect(last.contains(#""inside_total":9"#) && last.contains(#""arrivals":null"#))
         #expect(last.contains(#""database":{"ok":true"#))
+        try display.await(#""id":"flow-late","level":"warn""#)
         try fixture.connection.execute("ROLLBACK")
         try display.end()
     }

@@ -33,7 +33,8 @@ import Testing
         #expect(
             fleet.json == """
                 {"as_of":"2026-06-01T00:00:00.000Z","list":"\(fleet.listHash)","counts":{"never-heard":1,"silent":2,\
-                "catching-up":2,"live":1,"disabled":1},"backlog":120,"oldest_unsent_s":200,"worst":[\
+                "catching-up":2,"live":1,"disabled":1},"backlog":120,"backlog_unknown":1,\
+                "oldest_unsent_s":200,"worst":[\
                 {"id":"c","gate":null,"state":"never-heard","backlog":null,"catch_up_s":null,"heard_s":null},\
                 {"id":"f","gate":"G","state":"silent","backlog":0,"catch_up_s":null,"heard_s":700},\
                 {"id":"e","gate":"G","state":"silent","backlog":0,"catch_up_s":null,"heard_s":70},\
@@ -47,6 +48,20 @@ import Testing
                 LiveAlarm(id: "silent", level: .warn, arguments: #"{"n":2}"#),
                 LiveAlarm(id: "backlog", level: .warn, arguments: #"{"scans":120,"oldest_s":200}"#),
             ])
+    }
+
+    @Test func backlogOfScannersThatWereNeverHeardIsUnknown() {
+        let never = scanner("a", "never-heard", backlog: nil, heardS: nil)
+        let none = fleet([never])
+        #expect(none.backlog == nil && none.backlogUnknown == 1 && !none.hasSentAll)
+        #expect(none.json.contains(#""backlog":null,"backlog_unknown":1,"oldest_unsent_s":null"#), "\(none.json)")
+        let some = fleet([never, scanner("b", "live")])
+        #expect(some.backlog == 0 && some.backlogUnknown == 1 && !some.hasSentAll)
+        // A disabled one holds nothing that is waited for.
+        let all = fleet([scanner("a", "disabled", backlog: nil, heardS: nil), scanner("b", "live")])
+        #expect(all.backlog == 0 && all.backlogUnknown == 0 && all.hasSentAll)
+        // A backlog of which no scan was stored yet has an unknown age.
+        #expect(!fleet([scanner("b", "live", backlog: 3)]).hasSentAll)
     }
 
     @Test func listOfTheFleetChangesItsHash() {

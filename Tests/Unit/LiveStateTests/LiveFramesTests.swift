@@ -83,8 +83,8 @@ import Testing
     @Test func failedOrHangingStatementIsALostDatabase() {
         var frames = LiveFrames()
         let (board, now) = (board(), LiveFramesTests.now)
-        board.failed(nowMicros: now - 2_000_000)
-        board.failed(nowMicros: now)
+        board.failed(nowMs: 2_000, nowMicros: now - 2_000_000)
+        board.failed(nowMs: 99_000, nowMicros: now)
         let failed = text(frames.next(board.contents(nowMs: 100_000), sources(), nowMicros: now))
         #expect(
             failed.contains(
@@ -97,6 +97,99 @@ import Testing
         #expect(board.contents(nowMs: 10).failedSinceMicros == nil)
         board.began(nowMicros: 1)
         #expect(board.contents(nowMs: 10).failedSinceMicros == 1)
+    }
+
+    /// The clock of the database is 11 s ahead: no age in a frame may show it.
+    @Test func frameHasOnlyTheClockOfTheDatabase() {
+        var frames = LiveFrames()
+        let (board, now) = (board(alarms: [LiveAlarm(id: "zone-busy:1", level: .warn)]), LiveFramesTests.now)
+        let intervals = LiveSchedule().intervals(.viewers, isBacklog: false)
+        func measure(_ ahead: Int64?) {
+            let result = LiveStore.Result(texts: ["fleet": "{}"], clockAheadMicros: ahead)
+            board.put(result, .fleet, intervals: intervals, nowMs: 1_000)
+        }
+        measure(11_000_000)
+        let frame = text(frames.next(board.contents(nowMs: 1_500), sources(), nowMicros: now))
+        #expect(frame.contains(#""at":"2026-06-01T00:00:11.000Z""#), "\(frame)")
+        #expect(frame.contains(#""since":"2026-05-31T23:26:51.000Z","problem":null"#))
+        #expect(frame.contains(#""level":"warn","since":"2026-06-01T00:00:11.000Z""#))
+        // The last measurement holds without a new one, and the duration of an answer is none.
+        measure(nil)
+        measure(11_000_000 - LiveBoard.clockStepMicros)
+        board.failed(nowMs: 2_000, nowMicros: now)
+        let lost = text(frames.next(board.contents(nowMs: 2_000), sources(), nowMicros: now + 1_000_000))
+        #expect(lost.contains(#""at":"2026-06-01T00:00:12.000Z""#), "\(lost)")
+        #expect(lost.contains(#""database":{"ok":false,"since":"2026-06-01T00:00:11.000Z""#))
+        #expect(lost.contains(#""key":"database-away""#) && lost.contains(#""since":"2026-06-01T00:00:12.000Z""#))
+    }
+
+    @Test func partThatStopsIsAnAlarm() {
+        var frames = LiveFrames()
+        let (board, now) = (board(atMs: 1_000), LiveFramesTests.now)
+        func frame(_ nowMs: Int64) -> String {
+            text(frames.next(board.contents(nowMs: nowMs), sources(), nowMicros: now))
+        }
+        // Nobody has asked: nothing is late.
+        #expect(!frame(30_000).contains("-late"))
+        #expect(board.demand(viewers: 1, nowMs: 30_000) == .viewers)
+        #expect(!frame(36_000).contains("-late"))
+        let late = frame(37_000)
+        #expect(
+            late.contains(#""id":"counts-late","level":"alarm""#) && late.contains(#""args":{"age_s":36}"#), "\(late)")
+        #expect(!late.contains("flow-late"))
+        // The counts are forgotten. That they are not computed is not.
+        let forgotten = frame(70_000)
+        #expect(forgotten.contains(#""zones":null"#) && forgotten.contains(#""key":"counts-late""#))
+        #expect(forgotten.contains(#""id":"flow-late","level":"warn""#))
+        board.put(
+            LiveStore.Result(), .counts, intervals: LiveSchedule().intervals(.viewers, isBacklog: false), nowMs: 71_000)
+        #expect(!frame(71_000).contains("counts-late"))
+        // A statement that reaches its time limit is told at once, whatever the interval is now.
+        board.gaveUp(.counts)
+        #expect(frame(71_100).contains(#""key":"counts-late""#))
+    }
+
+    @Test func partThatWasNeverComputedIsAnAlarm() {
+        var frames = LiveFrames()
+        let board = LiveBoard()
+        #expect(board.demand(viewers: 1, nowMs: 1_000) == .viewers)
+        #expect(board.contents(nowMs: 7_000).late == [])
+        board.gaveUp(.flow)
+        #expect(board.contents(nowMs: 7_000).late == [LiveBoard.Late(part: .flow)])
+        let frame = text(frames.next(board.contents(nowMs: 8_000), sources(), nowMicros: LiveFramesTests.now))
+        #expect(frame.contains(#""key":"counts-late","args":{"age_s":null}"#), "\(frame)")
+    }
+
+    @Test func failureIsForgottenWhileNobodyLooks() {
+        let (board, now) = (board(atMs: 1_000), LiveFramesTests.now)
+        board.failed(nowMs: 2_000, nowMicros: now)
+        #expect(board.contents(nowMs: 500_000).failedSinceMicros == now)
+        #expect(board.demand(viewers: 0, nowMs: 500_000) == .none)
+        // The first viewer waits for the next computation, and gets neither the failure nor its numbers.
+        #expect(board.newest(nowMs: 900_000) == nil)
+        let contents = board.contents(nowMs: 900_000)
+        #expect(contents.failedSinceMicros == nil && contents.items.isEmpty)
+        // If it fails too, the database is away, and the numbers of an hour ago do not come back.
+        #expect(board.demand(viewers: 0, nowMs: 900_000) == .viewers)
+        board.failed(nowMs: 900_100, nowMicros: now + 900_000_000)
+        let failed = board.contents(nowMs: 900_200)
+        #expect(failed.failedSinceMicros == now + 900_000_000 && failed.items.isEmpty)
+    }
+
+    @Test func alarmKeepsItsBeginWhileItsPartIsNotKnown() {
+        var alarms = LiveAlarms()
+        let now = LiveFramesTests.now
+        let (full, away) = (
+            LiveAlarm(id: "zone-full:2", level: .alarm, part: .counts), LiveAlarm(id: "broker-away", level: .alarm)
+        )
+        _ = alarms.update([full, away], nowMicros: now)
+        #expect(alarms.update([], unknown: [.counts, .fleet], nowMicros: now + 60_000_000) == "[]")
+        let again = alarms.update([full, away], nowMicros: now + 120_000_000)
+        #expect(again.contains(#""id":"zone-full:2","level":"alarm","since":"2026-06-01T00:00:00.000Z""#), "\(again)")
+        #expect(again.contains(#""id":"broker-away","level":"alarm","since":"2026-06-01T00:02:00.000Z""#))
+        // A computation without it ends it.
+        _ = alarms.update([], unknown: [.fleet], nowMicros: now)
+        #expect(alarms.update([full], nowMicros: now + 180_000_000).contains("00:03:00.000Z"))
     }
 
     @Test func alarmsKeepTheirBeginAndComeWorstFirst() {
@@ -171,7 +264,7 @@ import Testing
         #expect(!LiveBoard().isCountedEachSecond)
         let board = board()
         #expect(board.isCountedEachSecond)
-        board.failed(nowMicros: LiveFramesTests.now)
+        board.failed(nowMs: 1_000, nowMicros: LiveFramesTests.now)
         #expect(!board.isCountedEachSecond)
         var schedule = LiveSchedule()
         schedule.finished(.counts, startMs: 0, tookMs: 60)

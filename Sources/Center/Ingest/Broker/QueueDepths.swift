@@ -1,10 +1,13 @@
 import AMQP
+import LinuxSystem
 package import Runtime
 import Synchronization
 
 /// Reads every two seconds how many messages wait in the queues of the broker.
 ///
-/// It has a separate connection, so that an answer does not wait behind deliveries. New dead letters are logged.
+/// It has a separate connection, so that an answer does not wait behind deliveries. Its requests have a short time
+/// limit, so a broker that vanishes without an end of its connections is noticed before heartbeats notice it. New dead
+/// letters are logged.
 package final class QueueDepths: Sendable {
     /// Numbers of ready messages; `nil` while they are unknown.
     package struct Counts: Equatable, Sendable {
@@ -19,11 +22,20 @@ package final class QueueDepths: Sendable {
 
     /// Interval of the readings, in milliseconds.
     static let intervalMs = 2_000
+    /// Maximum wait for a connection, and for each answer, in milliseconds. Interval and limit stay below the five
+    /// seconds within which the loss of a broker is shown.
+    static let answerMs = 1_500
+    /// Maximum pause before another attempt, in milliseconds.
+    private static let pauseMs = 2_000
     /// Number of readings after which the number of shards is looked for, because an upgrade may add some.
     static let shardsEvery = 30
 
     private let settings: IngestSettings
-    private let state = Mutex(Counts())
+    private struct State {
+        var counts = Counts()
+        var silentSinceMicros: Int64?
+    }
+    private let state = Mutex(State())
     private let log = Log("broker")
 
     /// Creates a reader whose service is not running yet.
@@ -39,29 +51,53 @@ package final class QueueDepths: Sendable {
     }
 
     /// The last counts. Never blocks.
-    package var counts: Counts { state.withLock { $0 } }
+    package var counts: Counts { state.withLock { $0.counts } }
+
+    /// Since when no broker node answers, in microseconds since 1970-01-01 UTC; `nil` while one does. Never blocks.
+    package var silentSinceMicros: Int64? { state.withLock { $0.silentSinceMicros } }
 
     /// Returns the service to run. It never throws: a lost connection is made again, with back-off.
     package func service() -> Service {
         .thread("queue-depths", stackBytes: AMQPConnection.stackBytes) { [self] stop in
-            var backoff = Backoff(baseMs: 500, capMs: 5_000)
-            var attempt = 0
+            var backoff = Backoff(baseMs: 500, capMs: QueueDepths.pauseMs)
+            var (attempt, failures) = (0, 0)
             while !stop.isStopped {
                 do {
-                    try read(settings.brokers[attempt % settings.brokers.count], stop) { backoff.reset() }
+                    try read(settings.brokers[attempt % settings.brokers.count], stop) {
+                        backoff.reset()
+                        failures = 0
+                    }
                 } catch {
                     // The ingestion reports a broker that is unavailable.
                     log.debug("depths of the queues not read, will retry", [.error: "\(error)"])
-                    state.withLock { $0 = Counts() }
+                    failures += 1
+                    noteFailure(error, hasAskedAll: failures >= settings.brokers.count)
                     attempt += 1
-                    stop.wait(ms: backoff.nextDelayMs())
+                    // The other nodes are asked at once.
+                    if failures >= settings.brokers.count { stop.wait(ms: backoff.nextDelayMs()) }
                 }
             }
         }
     }
 
+    /// A broker that rejects a request is there.
+    private func noteFailure(_ error: any Error, hasAskedAll: Bool) {
+        let isSilent =
+            switch (error as? AMQPError)?.kind {
+            case .unreachable, .timedOut, .connectionLost: hasAskedAll
+            default: false
+            }
+        let nowMicros = SystemClock.nowMicroseconds()
+        state.withLock { state in
+            state.counts = Counts()
+            if isSilent { state.silentSinceMicros = state.silentSinceMicros ?? nowMicros }
+        }
+    }
+
     private func read(_ address: AMQPAddress, _ stop: StopSignal, succeeded: () -> Void) throws {
-        let connection = try AMQPConnection(address, name: "tapline-center queue depths", interrupt: stop.descriptor)
+        let connection = try AMQPConnection(
+            address, connectTimeoutMs: QueueDepths.answerMs, loginTimeoutMs: QueueDepths.answerMs,
+            name: "tapline-center queue depths", interrupt: stop.descriptor)
         defer { connection.close() }
         var (shards, turn) = (0, 0)
         repeat {
@@ -74,8 +110,8 @@ package final class QueueDepths: Sendable {
             }
             counts.dead = try depth(Topology.dead, connection)
             let before = state.withLock { state in
-                defer { state = counts }
-                return state.dead ?? 0
+                defer { state = State(counts: counts) }
+                return state.counts.dead ?? 0
             }
             if let dead = counts.dead, dead > before {
                 log.warning("messages are in the dead-letter queue", [.queue: Topology.dead, .count: dead])

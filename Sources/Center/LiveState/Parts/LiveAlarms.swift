@@ -14,6 +14,8 @@ struct LiveAlarm: Equatable, Sendable {
     var level: Level
     /// JSON object with the values of its text.
     var arguments: String = "{}"
+    /// The part of the state that it follows from; `nil`: what the center knows by itself.
+    var part: LivePart?
 
     /// Selects the text of the alarm.
     var key: String { String(id.prefix { $0 != ":" }) }
@@ -24,20 +26,35 @@ struct LiveAlarms: Sendable {
     /// Maximum number of alarms in a frame, the worst ones.
     static let limit = 50
 
-    private var sinceMicros: [String: Int64] = [:]
+    private struct Begin: Sendable {
+        var micros: Int64
+        var part: LivePart?
+    }
+    private var begins: [String: Begin] = [:]
 
     /// Replaces the alarms that are on, and returns them as a JSON array: the worst first, then the newest.
-    mutating func update(_ alarms: [LiveAlarm], nowMicros: Int64) -> String {
-        let before = sinceMicros
-        sinceMicros = [:]
-        for alarm in alarms { sinceMicros[alarm.id] = before[alarm.id] ?? nowMicros }
-        let sorted = alarms.map { ($0, sinceMicros[$0.id] ?? nowMicros) }.sorted { one, other in
+    ///
+    /// An alarm of a part that is not known is not shown. It keeps its begin for the case that it is on afterwards.
+    ///
+    /// - Parameters:
+    ///   - unknown: parts that are not known.
+    ///   - nowMicros: the time of this machine.
+    ///   - aheadMicros: how far the clock of the database, which is shown, is ahead of it.
+    mutating func update(
+        _ alarms: [LiveAlarm], unknown: Set<LivePart> = [], nowMicros: Int64, aheadMicros: Int64 = 0
+    ) -> String {
+        let before = begins
+        begins = before.filter { $0.value.part.map(unknown.contains) == true }
+        for alarm in alarms {
+            begins[alarm.id] = Begin(micros: before[alarm.id]?.micros ?? nowMicros, part: alarm.part)
+        }
+        let sorted = alarms.map { ($0, begins[$0.id]?.micros ?? nowMicros) }.sorted { one, other in
             if one.0.level != other.0.level { return one.0.level > other.0.level }
             return one.1 == other.1 ? one.0.id < other.0.id : one.1 > other.1
         }
         let items = sorted.prefix(LiveAlarms.limit).map { alarm, since in
             "{\"id\":\(JSONText.quote(alarm.id)),\"level\":\"\(alarm.level.rawValue)\","
-                + "\"since\":\(LiveJSON.time(since)),\"key\":\(JSONText.quote(alarm.key)),\"args\":\(alarm.arguments)}"
+                + "\"since\":\(LiveJSON.time(since + aheadMicros)),\"key\":\(JSONText.quote(alarm.key)),\"args\":\(alarm.arguments)}"
         }
         return "[\(items.joined(separator: ","))]"
     }

@@ -51,8 +51,17 @@ struct LiveFleet: Equatable, Sendable {
     /// Number of scanners by state, without absent states.
     var counts: [String: Int] { Dictionary(scanners.map { ($0.state, 1) }, uniquingKeysWith: +) }
 
-    /// Scans that are left at the scanners, by their last batches.
-    var backlog: Int64 { scanners.reduce(0) { $0 &+ ($1.backlog ?? 0) } }
+    /// Scans that are left at the scanners that were heard, by their last batches; `nil` if none was heard.
+    var backlog: Int64? {
+        let known = scanners.compactMap(\.backlog)
+        return known.isEmpty ? nil : known.reduce(0, &+)
+    }
+
+    /// Number of enabled scanners whose backlog is not known, because they were never heard.
+    var backlogUnknown: Int { scanners.count { $0.backlog == nil && $0.state != "disabled" } }
+
+    /// Whether it is known that no scanner has unsent scans.
+    var hasSentAll: Bool { backlogUnknown == 0 && (backlog ?? 0) == 0 }
 
     /// Age of the last stored scan of a scanner with a backlog, in seconds: the oldest unsent scan is not older.
     var oldestUnsentS: Int64? {
@@ -80,7 +89,8 @@ struct LiveFleet: Equatable, Sendable {
         }
         let cells = String(scanners.map { LiveFleet.letterOf[$0.state] ?? "?" })
         return "{\"as_of\":\(LiveJSON.time(nowMicros)),\"list\":\"\(listHash)\","
-            + "\"counts\":{\(states.joined(separator: ","))},\"backlog\":\(backlog),"
+            + "\"counts\":{\(states.joined(separator: ","))},\"backlog\":\(LiveJSON.number(backlog)),"
+            + "\"backlog_unknown\":\(backlogUnknown),"
             + "\"oldest_unsent_s\":\(LiveJSON.number(oldestUnsentS)),\"worst\":[\(worst)],\"cells\":\"\(cells)\"}"
     }
 
@@ -115,7 +125,7 @@ struct LiveFleet: Equatable, Sendable {
             counts[state].map { LiveAlarm(id: state, level: .warn, arguments: "{\"n\":\($0)}") }
         }
         if let oldest = oldestUnsentS, oldest >= LiveFleet.backlogAlarmS {
-            let arguments = "{\"scans\":\(backlog),\"oldest_s\":\(oldest)}"
+            let arguments = "{\"scans\":\(LiveJSON.number(backlog)),\"oldest_s\":\(oldest)}"
             alarms.append(LiveAlarm(id: "backlog", level: .warn, arguments: arguments))
         }
         return alarms

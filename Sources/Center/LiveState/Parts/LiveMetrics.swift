@@ -103,13 +103,23 @@ struct LiveMetrics: Sendable {
             guard let counts = read.fleet?.counts else { return [] }
             return LiveFleet.letters.map { ([("state", $0.state)], Double(counts[$0.state] ?? 0)) }
         }
-        metrics.table("tapline_backlog_scans", "Scans that scanners have not sent.", type: .gauge) {
-            read.fleet.map { [([], Double($0.backlog))] } ?? []
+        metrics.table(
+            "tapline_backlog_scans", "Scans that the scanners that were heard have not sent.", type: .gauge
+        ) {
+            read.fleet?.backlog.map { [([], Double($0))] } ?? []
         }
         metrics.table(
-            "tapline_oldest_unsent_seconds", "Upper bound of the age of the oldest unsent scan; 0: none.", type: .gauge
+            "tapline_backlog_unknown_scanners", "Enabled scanners whose unsent scans are not known.", type: .gauge
         ) {
-            read.fleet.map { [([], Double($0.oldestUnsentS ?? 0))] } ?? []
+            read.fleet.map { [([], Double($0.backlogUnknown))] } ?? []
+        }
+        metrics.table(
+            "tapline_oldest_unsent_seconds",
+            "Upper bound of the age of the oldest unsent scan; 0: none; no sample: unknown.", type: .gauge
+        ) {
+            guard let fleet = read.fleet else { return [] }
+            let seconds = fleet.oldestUnsentS ?? (fleet.hasSentAll ? 0 : nil)
+            return seconds.map { [([], Double($0))] } ?? []
         }
         metrics.table("tapline_attendees_arrived", "People that passed in the event day.", type: .gauge) {
             read.arrivals.map { [([], Double($0.arrived))] } ?? []
@@ -146,10 +156,12 @@ struct LiveMetrics: Sendable {
         one("snapshot_expires_timestamp_seconds", "Expiry of the published snapshot.") { ingest in
             ingest.snapshot.expires_s.flatMap { left in ingest.asOfS.map { $0 + Double(left) } }
         }
-        metrics.table("tapline_live_age_seconds", "Age of each part of the live state.", type: .gauge) {
-            let (contents, nowMs) = read.contents
+        metrics.table(
+            "tapline_live_age_seconds", "Age of each part of the live state since it was last computed.", type: .gauge
+        ) {
+            let ages = read.ages
             return LivePart.allCases.compactMap { part in
-                contents.items[part].map { ([("part", part.rawValue)], Double(nowMs - $0.atMs) / 1_000) }
+                ages[part].map { ([("part", part.rawValue)], Double($0) / 1_000) }
             }
         }
     }

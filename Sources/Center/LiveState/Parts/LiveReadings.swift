@@ -38,10 +38,13 @@ final class LiveReadings: Sendable {
     struct Doubles: Decodable, Sendable {
         var settled, unsettled: Int64
     }
-    private struct Event: Decodable {
-        var day: String
+    // swift-format-ignore: AlwaysUseLowerCamelCase
+    private struct Event: Decodable, Sendable {
+        var day, day_start: String
     }
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     private struct Rows<Row: Decodable & Sendable>: Decodable {
+        var as_of: String
         var rows: [Row]
     }
     private struct Counted {
@@ -49,6 +52,12 @@ final class LiveReadings: Sendable {
         var zones: [Zone] = []
         var gates: [Gate] = []
         var drops: [String: Bool?] = [:]
+        var asOfMicros: Int64?
+    }
+    /// A decoded member of the state. A member that cannot be decoded is kept as `nil`.
+    private struct Decoded {
+        var atMs: Int64
+        var value: (any Sendable)?
     }
     private struct Held {
         var day: String?
@@ -58,6 +67,7 @@ final class LiveReadings: Sendable {
     private let board: LiveBoard
     private let asked: Mailbox<Bool>
     private let counted = Mutex(Counted())
+    private let decoded = Mutex<[String: Decoded]>([:])
     private let heldCounts = Mutex(Held())
 
     /// - Parameters:
@@ -67,6 +77,9 @@ final class LiveReadings: Sendable {
         self.board = board
         self.asked = asked
     }
+
+    /// Age of each part since it was last computed, in milliseconds. It grows while the part is not computed.
+    var ages: [LivePart: Int64] { board.ages(nowMs: SystemClock.monotonicMs()) }
 
     /// What is known now, and the time in monotonic milliseconds.
     var contents: (LiveBoard.Contents, Int64) {
@@ -85,11 +98,13 @@ final class LiveReadings: Sendable {
     var doubles: Doubles? { part("doubles", .flow) }
 
     /// Returns a count of the event day that never decreases within the day, because a smaller counter means a restart.
-    /// An annulment makes the count smaller.
+    /// An annulment makes the count smaller. The day changes with the first counts that were computed in it.
     func held(_ name: String, _ gate: Int64, _ count: Int64) -> Double {
         let event: Event? = part("event", .ingest)
+        let (countedMicros, startMicros) = (counts.asOfMicros, event.flatMap { UTCTime.microseconds($0.day_start) })
+        let isCountedIn = countedMicros.flatMap { counted in startMicros.map { counted >= $0 } } == true
         return heldCounts.withLock { held in
-            if held.day != event?.day { held = Held(day: event?.day) }
+            if let day = event?.day, held.day != day, isCountedIn { held = Held(day: day) }
             let key = "\(name) \(gate)"
             let value = max(count, held.values[key] ?? 0)
             held.values[key] = value
@@ -97,8 +112,15 @@ final class LiveReadings: Sendable {
         }
     }
 
-    private func part<Value: Decodable>(_ name: String, _ part: LivePart) -> Value? {
-        decode(contents.0.items[part]?.result.texts[name])
+    /// A member of a part. It is decoded once for each computation.
+    private func part<Value: Decodable & Sendable>(_ name: String, _ part: LivePart) -> Value? {
+        guard let item = contents.0.items[part] else { return nil }
+        return decoded.withLock { decoded in
+            if let known = decoded[name], known.atMs == item.atMs { return known.value as? Value }
+            let value: Value? = decode(item.result.texts[name])
+            decoded[name] = Decoded(atMs: item.atMs, value: value)
+            return value
+        }
     }
 
     /// Decoded once for all metrics of a page.
@@ -110,7 +132,8 @@ final class LiveReadings: Sendable {
                 let gates: Rows<Gate>? = decode(item.result.texts["gates"])
                 counted = Counted(
                     atMs: item.atMs, zones: zones?.rows ?? [], gates: gates?.rows ?? [],
-                    drops: decode(item.result.texts["drops"]) ?? [:])
+                    drops: decode(item.result.texts["drops"]) ?? [:],
+                    asOfMicros: gates.flatMap { UTCTime.microseconds($0.as_of) })
             }
             return counted
         }

@@ -15,6 +15,8 @@ struct LiveStore {
         var fleet: LiveFleet?
         /// Scans stored by all centers.
         var stored: Int64?
+        /// How far the clock of the database is ahead of the clock of this machine, in microseconds.
+        var clockAheadMicros: Int64?
     }
 
     private let connection: PostgresConnection
@@ -40,7 +42,8 @@ struct LiveStore {
     /// - Throws: `PostgresError`.
     mutating func compute(_ part: LivePart) throws(PostgresError) -> Result {
         if part == .fleet { return try fleet() }
-        let rows = try connection.query("SELECT part, id, level, content FROM tapline_internal.live_\(part.rawValue)()")
+        let rows = try connection.query(
+            "SELECT part, id, level, content, \(LiveStore.clock) FROM tapline_internal.live_\(part.rawValue)()")
         var result = Result()
         for row in 0..<rows.rowCount {
             let (name, content) = (rows.text(row, 0), rows.optionalText(row, 3) ?? "null")
@@ -51,6 +54,8 @@ struct LiveStore {
             case "stored": result.stored = Int64(content)
             default: result.texts[name] = content
             }
+            // Each row has the time at the end of the statement.
+            if row == 0 { result.clockAheadMicros = LiveStore.clockAhead(Int64(rows.text(row, 4))) }
         }
         return result
     }
@@ -58,10 +63,12 @@ struct LiveStore {
     private mutating func fleet() throws(PostgresError) -> Result {
         let rows = try connection.query(
             """
-            SELECT scanner_id, gate, state, place, backlog, last_received_at, unsent_since, now()
-            FROM tapline_internal.live_fleet()
+            SELECT scanner_id, gate, state, place, backlog, last_received_at, unsent_since, time, \(LiveStore.clock)
+            FROM (SELECT now() AS time) clock LEFT JOIN tapline_internal.live_fleet() ON true
             """, [], binary: true)
-        let scanners = (0..<rows.rowCount).map { row in
+        let clockAhead = LiveStore.clockAhead(rows.int(rows.rowCount - 1, 8))
+        // Without scanners there is one row with the time alone.
+        let scanners = (0..<rows.rowCount).filter { !rows.isNull($0, 0) }.map { row in
             LiveFleet.Scanner(
                 id: rows.text(row, 0), gate: rows.optionalText(row, 1), state: rows.text(row, 2),
                 place: rows.int(row, 3), backlog: rows.optionalInt(row, 4),
@@ -69,8 +76,15 @@ struct LiveStore {
         }
         let catchingUp = scanners.filter { $0.state == "catching-up" }.map { (id: $0.id, backlog: $0.backlog ?? 0) }
         let catchUpS = estimate.update(catchingUp, nowMs: SystemClock.monotonicMs())
-        let now = rows.rowCount > 0 ? rows.microseconds(0, 7) : SystemClock.nowMicroseconds()
-        let fleet = LiveFleet(scanners, catchUpS: catchUpS, nowMicros: now)
-        return Result(texts: ["fleet": fleet.json], alarms: fleet.alarms, fleet: fleet)
+        let fleet = LiveFleet(scanners, catchUpS: catchUpS, nowMicros: rows.microseconds(0, 7))
+        return Result(
+            texts: ["fleet": fleet.json], alarms: fleet.alarms, fleet: fleet, clockAheadMicros: clockAhead)
+    }
+
+    /// The time of the database, in microseconds since 1970-01-01 UTC.
+    private static let clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+    private static func clockAhead(_ databaseMicros: Int64?) -> Int64? {
+        databaseMicros.map { $0 - SystemClock.nowMicroseconds() }
     }
 }
