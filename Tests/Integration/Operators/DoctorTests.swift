@@ -41,6 +41,12 @@ struct DoctorTests {
         ] { try expect(name, "-", "not looked at: give \(flag)", in: run) }
         try expect("schema", "ok", "of this release", in: run)
         try expect("clock", "ok", " ms ", in: run)
+        // What was not looked at is no part of the checks that were made.
+        let made = run.lines.count { ["ok", "WARN", "FAIL"].contains(String($0.prefix { $0 != " " })) }
+        let end = try #require(run.lines.firstIndex { $0.hasPrefix("\(made) checks: ") }, "\(run.lines)")
+        #expect(
+            run.lines[end...].joined(separator: " ").hasSuffix(
+                "not made: broker, certificate, snapshot disk, signing key, event key"), "\(run.lines)")
         #expect(run.lines.allSatisfy { $0.count <= 100 }, "\(run.lines)")
         let json = try doctor("--output", "json")
         #expect(json.lines.count == 1 && json.lines[0].contains(#""name":"schema""#), "\(json.lines)")
@@ -50,6 +56,55 @@ struct DoctorTests {
         let run = try doctor("--snapshots", folder.path, url: "postgresql://127.0.0.1:1/none")
         try expect("database", "FAIL", "do: start PostgreSQL", in: run)
         #expect(try check("snapshot disk", run).contains("the disk is"))
+        for name in ["schema", "event", "snapshot", "devices"] {
+            try expect(name, "-", "the database cannot be reached", in: run)
+        }
+    }
+
+    /// The broker and the key are judged by what can be seen of them. Nothing is said that needs the database.
+    @Test func unreachableDatabaseGivesNoUntrueSentence() throws {
+        let vhost = try TestVhost()
+        let settings = IngestSettings(
+            brokers: [try AMQPAddress(url: vhost.url)], databaseURL: fixture.database.url, shards: 2)
+        try BrokerWatch(settings, metrics: Metrics()).check()
+        let connection = try AMQPConnection(try AMQPAddress(url: vhost.url), name: "test")
+        try connection.publish(
+            exchange: "tapline.dead", routingKey: "", mandatory: true, properties: AMQPProperties(), body: [1])
+        try eventually("the dead letter is in its queue") {
+            try connection.declareQueue("tapline.dead", passive: true).messages == 1
+        }
+        try Files.writeAtomically([UInt8](1...32), to: folder.file("event"), mode: 0o600)
+        let json = #"{"operator_policy":null,"policy":"company","effective_policy_definition":{"message-ttl":60000}}"#
+        let server = try HTTPListener(#require(HTTPAddress("127.0.0.1:0"))) { _ in .text(json) }
+        defer { server.stop() }
+        let run = try doctor(
+            "--amqp-url", vhost.url, "--management-port", "\(server.port)", "--event-key-file", folder.file("event"),
+            url: "postgresql://127.0.0.1:1/none")
+        #expect(run.end == .exit(1))
+        try expect("broker", "ok", "RabbitMQ", in: run)
+        try expect("topology", "-", "the database, which knows the number of queues, does not tell it", in: run)
+        try expect("policies", "FAIL", "message-ttl 60000 ms", in: run)
+        try expect("dead letters", "FAIL", "1 messages", in: run)
+        try expect("event key", "-", "the database does not tell the key of the event", in: run)
+        #expect(!run.lines.contains { $0.contains("no center has started") || $0.contains("nothing is wrong") })
+    }
+
+    @Test func scannersThatAreNotHeardAreNotWell() throws {
+        try expect("devices", "WARN", "the state of 4 is not known: s-1, s-2, s-3, s-4", in: doctor())
+        try fixture.connection.execute("UPDATE tapline.scanners SET enabled = false")
+        try expect("devices", "ok", "0 enabled scanners", in: doctor())
+    }
+
+    @Test func brokerThatWasNeverCheckedIsNotWell() throws {
+        try fixture.connection.execute(
+            """
+            INSERT INTO tapline.event (name) VALUES ('E');
+            INSERT INTO tapline_internal.centers (name, alive_at, listened_at, listening_since)
+                VALUES ('1/1', now() + interval '1 hour', now() + interval '1 hour', now() - interval '5 minutes')
+            """)
+        try expect("center", "WARN", "has never checked the broker", in: doctor())
+        try fixture.connection.execute("INSERT INTO tapline_internal.broker_check DEFAULT VALUES")
+        try expect("center", "ok", "a center is running", in: doctor())
     }
 
     @Test func faultsOfTheDatabaseAreNamed() throws {
@@ -87,7 +142,7 @@ struct DoctorTests {
         )
         let run = try doctor()
         try expect("schema", "FAIL", "do: run `tapline-center migrate`", in: run)
-        #expect(!run.lines.contains { $0.contains("rights") })
+        try expect("rights", "-", "the schema is not that of this release", in: run)
     }
 
     @Test func missingRightsAreNamed() throws {

@@ -12,8 +12,8 @@ package struct BrokerInspection: Sendable {
     package let queues: Int
     /// Messages in the shard queues that no center has taken yet.
     package let waiting: Int
-    /// Messages in the dead-letter queue.
-    package let deadLetters: Int
+    /// Messages in the dead-letter queue; `nil` if it does not exist.
+    package let deadLetters: Int?
     /// Consumers of the shard queues together.
     package let consumers: Int
     /// What the effective policies do to scans; `nil` if the management API does not show them.
@@ -23,16 +23,18 @@ package struct BrokerInspection: Sendable {
     ///
     /// - Parameters:
     ///   - address: the broker, with the user of the center.
-    ///   - shards: number of shard queues.
+    ///   - shards: number of shard queues; `nil`: those that exist are looked for.
     ///   - managementPort: port of the management API.
     /// - Throws: `AMQPError`.
-    package init(_ address: AMQPAddress, shards: Int, managementPort: Int) throws(AMQPError) {
+    package init(_ address: AMQPAddress, shards: Int?, managementPort: Int) throws(AMQPError) {
         let connection = try AMQPConnection(address, name: "tapline-center doctor")
         defer { connection.close() }
         product = connection.product
         var missing: [String] = []
-        var (waiting, deadLetters, consumers) = (0, 0, 0)
-        let names = (0..<shards).map(Topology.queue)
+        var (waiting, consumers) = (0, 0)
+        var deadLetters: Int?
+        let count = try shards ?? BrokerInspection.shards(connection)
+        let names = (0..<count).map(Topology.queue)
         for name in names + [Topology.dead, Topology.canary] {
             do throws(AMQPError) {
                 let found = try connection.inspectQueue(name)
@@ -52,6 +54,17 @@ package struct BrokerInspection: Sendable {
         (self.waiting, self.deadLetters, self.consumers, queues) = (waiting, deadLetters, consumers, names.count + 2)
         policies = BrokerInspection.policies(
             address, names.filter { !missing.contains($0) }, port: managementPort)
+    }
+
+    /// Counts the shard queues that exist.
+    private static func shards(_ connection: AMQPConnection) throws(AMQPError) -> Int {
+        for shard in 0..<IngestSettings.shardsRange.upperBound {
+            do throws(AMQPError) { _ = try connection.inspectQueue(Topology.queue(shard)) } catch {
+                guard error.kind == .channelClosed(code: 404) else { throw error }
+                return shard
+            }
+        }
+        return IngestSettings.shardsRange.upperBound
     }
 
     private static func policies(_ address: AMQPAddress, _ queues: [String], port: Int) -> [BrokerWarning]? {

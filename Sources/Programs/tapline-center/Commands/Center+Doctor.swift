@@ -26,8 +26,9 @@ extension Center {
             ],
             details: """
                 Give it the options of `run`: what is not given is not checked, and the output says so. Each check says
-                what it looked at, what it found, and what to do. `WARN` will become a fault, `FAIL` is one. It changes
-                nothing, so it can run at any time. Exits with 1 after a WARN or a FAIL.
+                what it looked at, what it found, and what to do. `WARN` will become a fault, `FAIL` is one, and `-` was
+                not looked at. The last line names these. It changes nothing, so it can run at any time. Exits with 1
+                after a WARN or a FAIL, which a server that cannot be reached is.
                 """
         ) { arguments in
             let inputs = DoctorInputs(

@@ -9,15 +9,23 @@ struct BrokerChecks {
     /// Knows the number of shards; `nil` without a database.
     let connection: PostgresConnection?
 
+    /// What the database says of the shards.
+    private enum Shards {
+        case declared(Int)
+        /// No center has started yet.
+        case undeclared
+        case unknown
+
+        var count: Int? { if case .declared(let count) = self { count } else { nil } }
+    }
+
     func run() -> [DoctorCheck] {
         guard !brokers.isEmpty else { return [.skipped("broker", "--amqp-url", "give --amqp-url")] }
-        // Before the first start of a center there is no topology.
-        let shards = connection.flatMap { try? BrokerInspection.shards($0) }
         return brokers.flatMap { broker in
             let looked = "\(broker.host):\(broker.port)"
             do {
                 return checks(
-                    try BrokerInspection(broker, shards: shards ?? 0, managementPort: managementPort), looked, shards)
+                    try BrokerInspection(broker, shards: shards.count, managementPort: managementPort), looked, shards)
             } catch {
                 return [
                     .fault(
@@ -28,28 +36,45 @@ struct BrokerChecks {
         }
     }
 
-    private func checks(_ found: BrokerInspection, _ looked: String, _ shards: Int?) -> [DoctorCheck] {
-        var checks = [version(found.product, looked)]
-        guard shards != nil else {
-            return checks + [.skipped("topology", looked, "no center has started yet, which declares the queues")]
+    private var shards: Shards {
+        guard let connection else { return .unknown }
+        do { return try BrokerInspection.shards(connection).map { .declared($0) } ?? .undeclared } catch { return .unknown }
+    }
+
+    /// Dead letters and policies are looked at without the database too.
+    private func checks(_ found: BrokerInspection, _ looked: String, _ shards: Shards) -> [DoctorCheck] {
+        [
+            version(found.product, looked), topology(found, looked, shards), policies(found, looked),
+            deadLetters(found.deadLetters, looked),
+        ]
+    }
+
+    private func topology(_ found: BrokerInspection, _ looked: String, _ shards: Shards) -> DoctorCheck {
+        switch shards {
+        case .undeclared: return .skipped("topology", looked, "no center has started yet, which declares the queues")
+        case .unknown:
+            return .skipped(
+                "topology", looked,
+                "the database, which knows the number of queues, does not tell it; \(found.queues) looked for")
+        case .declared: break
         }
-        checks.append(
+        return
             found.missing.isEmpty
-                ? .good(
-                    "topology", "\(found.queues) queues at \(looked)",
-                    "all exist; \(found.waiting) batches wait, \(found.consumers) consumers")
-                : .fault(
-                    "topology", "\(found.queues) queues at \(looked)",
-                    "missing: \(found.missing.joined(separator: ", "))",
-                    do: "restart a center, which declares them; the scanners publish again what was not confirmed"))
-        checks.append(policies(found.policies, looked))
-        checks.append(
-            found.deadLetters == 0
-                ? .good("dead letters", "tapline.dead at \(looked)", "none")
-                : .fault(
-                    "dead letters", "tapline.dead at \(looked)", "\(found.deadLetters) messages",
-                    do: "tapline-center dead-letters list, then dead-letters replay"))
-        return checks
+            ? .good(
+                "topology", "\(found.queues) queues at \(looked)",
+                "all exist; \(found.waiting) batches wait, \(found.consumers) consumers")
+            : .fault(
+                "topology", "\(found.queues) queues at \(looked)",
+                "missing: \(found.missing.joined(separator: ", "))",
+                do: "restart a center, which declares them; the scanners publish again what was not confirmed")
+    }
+
+    private func deadLetters(_ count: Int?, _ looked: String) -> DoctorCheck {
+        let (name, queue) = ("dead letters", "tapline.dead at \(looked)")
+        guard let count else { return .skipped(name, queue, "the queue tapline.dead does not exist") }
+        guard count > 0 else { return .good(name, queue, "none") }
+        return .fault(
+            name, queue, "\(count) messages", do: "tapline-center dead-letters list, then dead-letters replay")
     }
 
     private func version(_ product: String?, _ looked: String) -> DoctorCheck {
@@ -63,8 +88,8 @@ struct BrokerChecks {
         return .good("broker", looked, product)
     }
 
-    private func policies(_ policies: [BrokerWarning]?, _ looked: String) -> DoctorCheck {
-        guard let policies else {
+    private func policies(_ found: BrokerInspection, _ looked: String) -> DoctorCheck {
+        guard let policies = found.policies else {
             return .skipped(
                 "policies", looked,
                 "the management API does not show them to this user; enable rabbitmq_management, and give the user the tag "

@@ -24,13 +24,27 @@ struct DatabaseChecks {
         let schema = attempt("schema", "tapline.schema_migrations", schema)
         checks.append(schema)
         // Nothing else can be asked of another schema.
-        guard schema.state == .good else { return checks }
+        guard schema.state == .good else {
+            return checks
+                + DatabaseChecks.skipped(of: DatabaseChecks.schemaNames, "the schema is not that of this release")
+        }
         checks.append(attempt("rights", "tapline_internal.missing_grants", rights))
         checks.append(attempt("event", "tapline.event_settings", event))
         checks.append(attempt("center", "tapline.center_state", center))
         checks.append(attempt("snapshot", "tapline.snapshots", snapshot))
         checks.append(attempt("devices", "tapline.scanner_health", devices))
         return checks
+    }
+
+    private static let schemaNames = ["rights", "event", "center", "snapshot", "devices"]
+
+    /// The checks that an unreachable database leaves out.
+    static var unreachable: [DoctorCheck] {
+        skipped(of: ["settings", "clock", "database disk", "schema"] + schemaNames, "the database cannot be reached")
+    }
+
+    private static func skipped(of names: [String], _ why: String) -> [DoctorCheck] {
+        names.map { .skipped($0, "--database-url", why) }
     }
 
     /// Runs a check; an error is its result.
@@ -171,7 +185,12 @@ struct DatabaseChecks {
                 name, looked, "the last check of the broker found: \(row.text(0, 3))",
                 do: "docs/operating/monitoring.md, broker policies")
         }
-        if !row.isNull(0, 2), row.bool(0, 2) {
+        guard !row.isNull(0, 2) else {
+            return .warning(
+                name, looked, "\(row.text(0, 1)), and has never checked the broker",
+                do: "after a minute run doctor again; then look for `broker not checked` in its log")
+        }
+        if row.bool(0, 2) {
             return .warning(
                 name, looked, "\(row.text(0, 1)), and has not checked the broker for 2 hours",
                 do: "look for `broker not checked` in its log")
@@ -224,7 +243,10 @@ struct DatabaseChecks {
         let row = try connection.query(
             """
             SELECT count(*), count(*) FILTER (WHERE clock_wrong), string_agg(scanner_id, ', ' ORDER BY scanner_id)
-                FILTER (WHERE clock_wrong), count(*) FILTER (WHERE condition IN ('DISK', 'READER', 'TURNSTILE', 'LANE DOWN'))
+                FILTER (WHERE clock_wrong), count(*) FILTER (WHERE condition IN ('DISK', 'READER', 'TURNSTILE', 'LANE DOWN')),
+                count(*) FILTER (WHERE condition IN ('SILENT', 'NEVER HEARD', 'NO CENTER', 'AWAITED')),
+                string_agg(scanner_id, ', ' ORDER BY scanner_id)
+                    FILTER (WHERE condition IN ('SILENT', 'NEVER HEARD', 'NO CENTER', 'AWAITED'))
             FROM tapline.scanner_health WHERE enabled
             """)
         let found = "\(row.text(0, 0)) enabled scanners"
@@ -235,8 +257,14 @@ struct DatabaseChecks {
         }
         if row.int(0, 3) > 0 {
             return .warning(
-                name, looked, "\(found); \(row.text(0, 3)) with a fault", do: "tapline-center scanner list names them")
+                name, looked, "\(found); \(row.text(0, 3)) with a fault, the state of \(row.text(0, 4)) is not known",
+                do: "tapline-center scanner list names them")
         }
-        return .good(name, looked, "\(found), no fault that they report")
+        if row.int(0, 4) > 0 {
+            return .warning(
+                name, looked, "\(found); the state of \(row.text(0, 4)) is not known: \(row.text(0, 5).prefix(200))",
+                do: "look at their power and network, and at the check center")
+        }
+        return .good(name, looked, row.int(0, 0) == 0 ? found : "\(found), no fault that they report")
     }
 }

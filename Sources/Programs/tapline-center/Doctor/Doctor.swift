@@ -77,6 +77,7 @@ struct Doctor {
                 .fault(
                     "database", "the connection of --database-url", "\(error)",
                     do: "start PostgreSQL, or correct --database-url"))
+            checks += DatabaseChecks.unreachable
         }
         if let connection { checks += DatabaseChecks(connection: connection).run() }
         checks += BrokerChecks(
@@ -104,8 +105,10 @@ struct Doctor {
         }
         let faults = checks.count { $0.state == .fault }
         let warnings = checks.count { $0.state == .warning }
+        let skipped = checks.filter { $0.state == .skipped }.map(\.name)
         let verdict = faults + warnings == 0 ? "nothing is wrong" : "\(faults) FAIL, \(warnings) WARN"
-        return lines + ["\(checks.count) checks: \(verdict)"]
+        let rest = skipped.isEmpty ? "" : "; \(skipped.count) not made: \(skipped.joined(separator: ", "))"
+        return lines + StatusScreen.wrap("\(checks.count - skipped.count) checks: \(verdict)\(rest)", columns)
     }
 
     /// The checks as one JSON array.

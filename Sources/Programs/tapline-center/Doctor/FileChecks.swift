@@ -92,8 +92,13 @@ struct FileChecks {
         if let exposure = Files.exposure(path) {
             return .fault(name, path, exposure, do: "run this command as the owner of the file")
         }
-        let known = try? connection?.query("SELECT key_fingerprint FROM tapline.event_settings")
-        guard let known, !known.isNull(0, 0) else { return .good(name, path, "fingerprint \(key.fingerprint)") }
+        guard let known = try? connection?.query("SELECT key_fingerprint FROM tapline.event_settings") else {
+            return .skipped(
+                name, path, "the database does not tell the key of the event; the file has \(key.fingerprint)")
+        }
+        guard known.rowCount > 0, !known.isNull(0, 0) else {
+            return .good(name, path, "fingerprint \(key.fingerprint); the event has none yet")
+        }
         guard known.text(0, 0) == key.fingerprint else {
             return .fault(
                 name, path, "fingerprint \(key.fingerprint), and the event has \(known.text(0, 0))",
