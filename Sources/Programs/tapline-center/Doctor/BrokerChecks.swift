@@ -38,7 +38,10 @@ struct BrokerChecks {
 
     private var shards: Shards {
         guard let connection else { return .unknown }
-        do { return try BrokerInspection.shards(connection).map { .declared($0) } ?? .undeclared } catch { return .unknown }
+        do {
+            guard let count = try BrokerInspection.shards(connection) else { return .undeclared }
+            return .declared(count)
+        } catch { return .unknown }
     }
 
     /// Dead letters and policies are looked at without the database too.
