@@ -86,7 +86,7 @@ final class LiveBoard: Sendable {
         var computedMs: [LivePart: Int64] = [:]
         /// Parts whose last computation reached its time limit.
         var cancelled: Set<LivePart> = []
-        /// Since when somebody wants to know the state without a pause.
+        /// Since when there is demand without a pause.
         var wantedSinceMs: Int64?
         var hasEnded = false
     }
@@ -188,7 +188,7 @@ final class LiveBoard: Sendable {
         state.contents.items.filter { nowMs - $0.value.atMs < LiveBoard.forgottenMs }
     }
 
-    /// The parts that somebody has wanted for some intervals, and that were not computed in this time.
+    /// The parts that were not computed for some intervals, although there was demand.
     private func late(_ state: State, nowMs: Int64) -> [Late] {
         guard let wantedMs = state.wantedSinceMs else { return [] }
         return LivePart.allCases.compactMap { part in

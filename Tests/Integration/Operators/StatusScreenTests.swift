@@ -93,7 +93,7 @@ struct StatusScreenTests {
                 $0.hasSuffix("1 message is in tapline.dead as counted 10 min ago: see dead-letters list")
             },
             "\(old.lines)")
-        // Nothing is said of what was not looked at.
+        // An old count of 0 says nothing of the present.
         try connection.execute("UPDATE tapline_internal.centers SET dead_letters = 0")
         let unknown = try status()
         #expect(unknown.end == .exit(0))

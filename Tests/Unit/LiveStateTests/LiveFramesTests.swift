@@ -113,7 +113,7 @@ import Testing
         #expect(frame.contains(#""at":"2026-06-01T00:00:11.000Z""#), "\(frame)")
         #expect(frame.contains(#""since":"2026-05-31T23:26:51.000Z","problem":null"#))
         #expect(frame.contains(#""level":"warn","since":"2026-06-01T00:00:11.000Z""#))
-        // The last measurement holds without a new one, and the duration of an answer is none.
+        // The last measurement holds without a new one, and the duration of an answer changes nothing.
         measure(nil)
         measure(11_000_000 - LiveBoard.clockStepMicros)
         board.failed(nowMs: 2_000, nowMicros: now)
@@ -129,7 +129,7 @@ import Testing
         func frame(_ nowMs: Int64) -> String {
             text(frames.next(board.contents(nowMs: nowMs), sources(), nowMicros: now))
         }
-        // Nobody has asked: nothing is late.
+        // Without a request nothing is late.
         #expect(!frame(30_000).contains("-late"))
         #expect(board.demand(viewers: 1, nowMs: 30_000) == .viewers)
         #expect(!frame(36_000).contains("-late"))
@@ -144,7 +144,7 @@ import Testing
         board.put(
             LiveStore.Result(), .counts, intervals: LiveSchedule().intervals(.viewers, isBacklog: false), nowMs: 71_000)
         #expect(!frame(71_000).contains("counts-late"))
-        // A statement that reaches its time limit is told at once, whatever the interval is now.
+        // A statement that reaches its time limit is an alarm at once, whatever the interval is now.
         board.gaveUp(.counts)
         #expect(frame(71_100).contains(#""key":"counts-late""#))
     }
@@ -160,7 +160,7 @@ import Testing
         #expect(frame.contains(#""key":"counts-late","args":{"age_s":null}"#), "\(frame)")
     }
 
-    @Test func failureIsForgottenWhileNobodyLooks() {
+    @Test func failureIsForgottenWithoutViewers() {
         let (board, now) = (board(atMs: 1_000), LiveFramesTests.now)
         board.failed(nowMs: 2_000, nowMicros: now)
         #expect(board.contents(nowMs: 500_000).failedSinceMicros == now)
