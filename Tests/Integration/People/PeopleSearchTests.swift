@@ -96,7 +96,7 @@ import Testing
 
     @Test func unknownReferenceSuggestsTheNearestReference() throws {
         try connection.execute(
-            "INSERT INTO tapline.attendees (name, external_ref) VALUES ('Ann Lee', 'D-000105'), ('Bo Hill', 'D-200000')")
+            "INSERT INTO tapline.attendees (name, external_ref) VALUES ('Ann Lee', 'D-000105'), ('Bo', 'D-200000')")
         do {
             _ = try fixture.registry.chooseAttendee("D-000106")
             Issue.record("a person was chosen")
