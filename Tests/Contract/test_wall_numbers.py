@@ -11,8 +11,8 @@ import pytest
 
 from batch import ADMITTED, CLOCK, INSPECTION, Batch, Scan, new_log, now_ms_us
 from live_frame import check_frame, check_metrics, fresh, micros
-from oracle import MINUTE, SECOND
-from waiting import equal
+from oracle import MINUTE, SECOND, Zone
+from waiting import equal, wait_until
 from wall_day import SEEDS, Day, us
 
 VOID_SEEDS = (7, 14)
@@ -123,6 +123,36 @@ def test_sudden_drop_is_an_alarm(day):
     equal(alarm["args"], {"gate": "G7", **drop}, "arguments of the alarm")
     equal((alarm["level"], alarm["key"]), ("alarm", "gate-drop"), "level and key of the alarm")
     assert since <= micros(alarm["since"]) + SECOND, "the alarm began with the scans"
+
+
+def test_zone_says_what_has_not_arrived(day):
+    """A lane sent 60 of 102 scans seven minutes ago, without the first two, and no interval is complete. Then the rest."""
+    day.sql("INSERT INTO tapline.zones VALUES (5, 'Z5', NULL, NULL)")
+    day.oracle.zones[5] = Zone(5, None, None)
+    day.add_gate(8, 5, None)
+    since, log = now_ms_us(), new_log()
+    scans = [Scan(since - 8 * MINUTE + number * SECOND // 2, day.new_tag()) for number in range(102)]
+    some = Batch("lane-8", log, 3, scans[2:62], gate=8, sent=since - 7 * MINUTE, backlog=40)
+
+    def publish(*batches) -> tuple:
+        day.oracle.sent += batches
+        day.publish(*batches)
+        expected = sum(len(batch.scans) for batch in day.oracle.sent if batch.scanner == "lane-8")
+        stored = "SELECT coalesce(sum(stored), 0) FROM tapline.journals WHERE scanner_id = 'lane-8'"
+        wait_until(lambda: day.one(stored) == expected, "the scans of lane-8 are stored")
+        day.await_tracking()
+        frame = fresh(day, now_ms_us())
+        zone = next(row for row in frame["zones"]["rows"] if row["id"] == 5)
+        names = ("lanes", "lanes_silent", "lanes_late", "unsent", "missing", "untracked", "quarantined")
+        gate = next(row for row in frame["gates"]["rows"] if row["id"] == 8)
+        return tuple(zone[name] for name in names), micros(zone["heard"]), gate["drop"]
+
+    equal(publish(some), ((1, 0, 1, 40, 2, 0, 0), some.scans[-1].at, None), "the zone in an outage")
+    rest = Batch("lane-8", log, 63, scans[62:], gate=8)
+    found, heard, drop = publish(Batch("lane-8", log, 1, scans[:2], gate=8, sent=some.sent, backlog=100), rest)
+    equal(found, (1, 0, 0, 0, 0, 0, 0), "the zone after it")
+    equal(heard // 1_000, rest.sent // 1_000, "time of the publish")
+    assert drop and drop["before"] == 102, drop
 
 
 def test_impossible_thresholds_are_refused(day):
