@@ -23,7 +23,7 @@ CREATE VIEW tapline_internal.lane_quarantine AS
 SELECT s.owner AS scanner_id, sum(n.batches)::bigint AS batches, max(n.at) AS at
 FROM tapline_internal.quarantine_shares s CROSS JOIN LATERAL (
     SELECT count(*) AS batches, max(last_received_at) AS at FROM (
-        SELECT last_received_at, is_heartbeat FROM tapline.quarantine WHERE owner = s.owner ORDER BY id DESC LIMIT 100) newest
+        SELECT last_received_at, is_heartbeat FROM tapline.quarantine WHERE owner = s.owner ORDER BY id DESC LIMIT 20) newest
     WHERE NOT is_heartbeat AND last_received_at >= (SELECT tapline.day_start())
 ) n WHERE s.batches > 0 AND n.batches > 0 GROUP BY s.owner;
 
@@ -128,7 +128,7 @@ ORDER BY g.name;
 COMMENT ON COLUMN tapline.wall_zones.lanes_late IS 'Of the lanes, those whose taps of the last minute are not all here';
 COMMENT ON COLUMN tapline.wall_zones.missing IS 'Scans of its lanes that have not arrived, by tapline.seq_gaps';
 COMMENT ON COLUMN tapline.wall_zones.untracked IS 'Scans of its lanes stored for over 5 s and not counted yet';
-COMMENT ON COLUMN tapline.wall_zones.quarantined IS 'Batches of its lanes in quarantine; at most 100 of a lane';
+COMMENT ON COLUMN tapline.wall_zones.quarantined IS 'Batches of its lanes in quarantine; at most 20 of a lane';
 COMMENT ON COLUMN tapline.wall_gates.lanes_free IS 'Of these, in free flow';
 COMMENT ON COLUMN tapline.wall_gates.lanes_closed IS 'Of these, closed by an operator';
 COMMENT ON COLUMN tapline.wall_gates.lanes_silent IS 'Of these, silent';
