@@ -164,7 +164,7 @@ struct StatusScreen {
     private static let zones = """
         SELECT repeat('  ', depth) || name AS zone, inside_total::text AS inside, capacity::text AS capacity,
             percent || ' %' AS full, CASE level WHEN 'full' THEN 'FULL' WHEN 'busy' THEN 'BUSY' ELSE '' END AS level,
-            lanes - lanes_silent || '/' || lanes AS lanes,
+            lanes - lanes_silent - lanes_late || '/' || lanes AS lanes,
             to_char(heard_at AT TIME ZONE (SELECT time_zone FROM tapline.event_settings), 'HH24:MI:SS') AS heard,
             row_number() OVER (ORDER BY percent DESC NULLS LAST, inside_total DESC, path) AS place
         FROM tapline.wall_zones ORDER BY path
