@@ -33,7 +33,8 @@ package struct BrokerInspection: Sendable {
         var missing: [String] = []
         var (waiting, consumers) = (0, 0)
         var deadLetters: Int?
-        let count = try shards ?? BrokerInspection.shards(connection)
+        // `??` would widen the type of the error.
+        let count = if let shards { shards } else { try BrokerInspection.shards(connection) }
         let names = (0..<count).map(Topology.queue)
         for name in names + [Topology.dead, Topology.canary] {
             do throws(AMQPError) {

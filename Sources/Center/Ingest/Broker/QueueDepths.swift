@@ -6,8 +6,7 @@ import Synchronization
 /// Reads every two seconds how many messages wait in the queues of the broker.
 ///
 /// It has a separate connection, so that an answer does not wait behind deliveries. Its requests have a short time
-/// limit, so a broker that vanishes without an end of its connections is noticed before heartbeats notice it. New dead
-/// letters are logged.
+/// limit: it notices a silent broker before heartbeats do. New dead letters are logged.
 package final class QueueDepths: Sendable {
     /// Numbers of ready messages; `nil` while they are unknown.
     package struct Counts: Equatable, Sendable {
