@@ -43,7 +43,7 @@ export function day(date) {
   return new Intl.DateTimeFormat(language() === "ar" ? "ar-AE-u-nu-latn" : "en-GB", options).format(Date.parse(date));
 }
 
-/** Seconds between two times of the center; `null` if one is unknown. The clock of this browser is not used. */
+/** Seconds between two times of a frame; `null` if one is unknown. The clock of this browser is not used. */
 export function age(time, at) {
   const seconds = (Date.parse(at) - Date.parse(time)) / 1000;
   return Number.isNaN(seconds) ? null : Math.max(0, Math.floor(seconds));
