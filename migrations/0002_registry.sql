@@ -182,12 +182,13 @@ CREATE TRIGGER normalise_attendee BEFORE INSERT OR UPDATE OF name, category, ext
         OR NEW.external_ref IS NOT NFC NORMALIZED)
     EXECUTE FUNCTION tapline_internal.normalise_attendee();
 
--- Called by the triggers that keep shared_tags (0020_live_settings.sql). Two transactions that each add a tag of one
--- attendee do not see the tag of the other. So the second one waits at the row of the attendee until the first has ended;
--- its next query sees the tag. An import has a lock on the table, which lets no other transaction add tags. At REPEATABLE
--- READ the next query would still not see it; the check of the tracked relations repairs that.
+-- Called by the triggers that keep shared_tags (0020_live_settings.sql), with the rights of their owner. Two transactions
+-- that each add a tag of one attendee do not see the tag of the other. So the second one waits at the row of the attendee
+-- until the first has ended; its next query sees the tag. An import has a lock on the table, which lets no other
+-- transaction add tags. At REPEATABLE READ the next query would still not see it; the check of the tracked relations
+-- repairs that.
 CREATE FUNCTION tapline_internal.take_turns(people bigint[]) RETURNS void LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF people <> '{}' AND NOT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND granted
         AND relation = 'tapline.tags'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

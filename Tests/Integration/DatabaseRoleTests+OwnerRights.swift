@@ -38,6 +38,8 @@ extension DatabaseRoleTests {
         "INSERT INTO tapline.journals (id, scanner_id, log) VALUES (95000, 's-1', gen_random_uuid())",
         "INSERT INTO tapline.event (name) VALUES ('Fair')", "INSERT INTO tapline.zones (name) VALUES ('x')",
         "UPDATE tapline.zones SET parent_id = 2 WHERE id = 1", "UPDATE tapline.scanners SET enabled = NOT enabled",
+        "INSERT INTO tapline.tags (tag_id, attendee_id) VALUES (95000, 1)",
+        "UPDATE tapline.tags SET attendee_id = 2 WHERE tag_id = 1",
         "INSERT INTO tapline.quarantine (routing_key, reason, sha256, body) VALUES ('k', 'length', sha256(''), '')",
     ]
 
