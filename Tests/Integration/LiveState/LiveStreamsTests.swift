@@ -49,7 +49,7 @@ import Testing
         /// Discards what has arrived.
         func read() {
             while true {
-                let count = recv(descriptor, nil, 1 << 20, Int32(MSG_TRUNC.rawValue))
+                let count = recv(descriptor, nil, 1 << 20, Int32(MSG_TRUNC))
                 guard count > 0 else { return }
                 received += count
             }

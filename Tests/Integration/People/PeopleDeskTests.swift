@@ -111,7 +111,7 @@ import Testing
     /// The band of another event, by its tag ID and by the UID on it.
     @Test func tagThatNoPersonHasShowsItsRefusals() throws {
         let key = try Self.key(1)
-        let stray = key.tagID(.uid([4, 1, 2, 3, 4, 5, 6])).rawValue
+        let stray = key.tagID(of: .uid([4, 1, 2, 3, 4, 5, 6])).rawValue
         try ScanRows.insert(
             fixture.connection,
             """
