@@ -15,12 +15,12 @@ import Testing
     /// Viewers that read nothing before the end.
     private static let slow = 20
     /// An hour of states. They are published in bursts, and each viewer that reads gets the last one of a burst.
-    private static let (states, burst) = (3_600, 30)
+    private static let (states, burst) = (3_600, 60)
     /// From here on the server has the buffers of all viewers.
     private static let warm = 600
-    /// Size of a state with 1,000 scanners and 40 gates, in bytes.
-    private static let size = 60_000
-    private static let growth = 1.1
+    /// Size of a state of a large site, in bytes. If each were kept, the memory would nearly double.
+    private static let size = 30_000
+    private static let growth = 1.25
 
     /// A viewer, which discards what it reads.
     private final class Viewer {
@@ -106,7 +106,7 @@ import Testing
         #expect(computations() <= 1 + Int((SystemClock.monotonicMs() - startMs) / 1_000))
         try running.end()
 
-        // The same state again and again, as large as one can be.
+        // The same state again and again, as large as that of a large site.
         let frame = newest.frame.withLock(\.self)
         let large = frame + [UInt8](repeating: 32, count: max(0, Self.size - frame.count))
         var warmPages = 0
