@@ -98,7 +98,7 @@ package final class PeopleAnswers {
             hasWarned = true
             log.error(
                 "the event key is not the event's: codes and UIDs are not found",
-                [.detail: "the center needs the key file of the event; tapline-center doctor compares them"])
+                [.detail: "use the event's key file; tapline-center doctor compares the fingerprints"])
         }
         return nil
     }

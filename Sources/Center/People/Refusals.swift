@@ -69,7 +69,7 @@ struct Refusals {
         return try day("tapline.person_day($1)", attendee)
     }
 
-    /// Returns the refused scans of a tag on the current event day, the newest first, whether a person has it or not.
+    /// Returns the refused scans of a tag on the current event day, the newest first. The tag may be on no list.
     ///
     /// - Throws: `PostgresError`.
     func today(of tag: TagID) throws -> Day {
