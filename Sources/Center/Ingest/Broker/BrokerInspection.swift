@@ -10,6 +10,8 @@ package struct BrokerInspection: Sendable {
     package let missing: [String]
     /// Number of queues that were looked for.
     package let queues: Int
+    /// Whether a shard queue was looked for.
+    package let hasShards: Bool
     /// Messages in the shard queues that no center has taken yet.
     package let waiting: Int
     /// Messages in the dead-letter queue; `nil` if it does not exist.
@@ -52,6 +54,7 @@ package struct BrokerInspection: Sendable {
             }
         }
         self.missing = missing
+        hasShards = !names.isEmpty
         (self.waiting, self.deadLetters, self.consumers, queues) = (waiting, deadLetters, consumers, names.count + 2)
         policies = BrokerInspection.policies(
             address, names.filter { !missing.contains($0) }, port: managementPort)

@@ -92,6 +92,7 @@ struct BrokerChecks {
     }
 
     private func policies(_ found: BrokerInspection, _ looked: String) -> DoctorCheck {
+        guard found.hasShards else { return .skipped("policies", looked, "there are no shard queues yet") }
         guard let policies = found.policies else {
             return .skipped(
                 "policies", looked,
