@@ -35,6 +35,7 @@ struct QueueDepthsTests {
     @Test func silentBrokerIsNoticedWithinFiveSecondsAndHeals() throws {
         let vhost = try TestVhost()
         let broker = try AMQPAddress(url: vhost.url)
+        try AMQPConnection(broker, name: "test").declareQueue("tapline.scans.0")
         let proxy = try FaultProxy(target: UInt16(broker.port))
         defer { proxy.end() }
         let address = try AMQPAddress(url: vhost.url.replacing(":\(broker.port)/", with: ":\(proxy.port)/"))
@@ -54,9 +55,27 @@ struct QueueDepthsTests {
         proxy.set { $0.isSilent = false }
         try eventually("the broker answers") { depths.silentSinceMicros == nil && depths.counts.ready == 0 }
         // A broker that rejects the user is not away.
-        try TestServers.command("rabbitmqctl", "-q", "delete_vhost", vhost.name)
+        try TestServers.command("delete-vhost", vhost.name)
         try eventually("nothing is known") { depths.counts.ready == nil }
         #expect(depths.silentSinceMicros == nil)
+        try service.end()
+    }
+
+    /// At a new broker the reader starts before the queues are declared.
+    @Test func queuesDeclaredAfterTheFirstReadingAreCounted() throws {
+        let vhost = try TestVhost()
+        let address = try AMQPAddress(url: vhost.url)
+        let connection = try AMQPConnection(address, name: "test")
+        try connection.declareQueue("tapline.dead")
+        try connection.publish(exchange: "", routingKey: "tapline.dead", properties: AMQPProperties(), body: [1])
+        let settings = IngestSettings(brokers: [address], databaseURL: "postgresql://localhost/none")
+        let depths = QueueDepths(settings, metrics: Metrics())
+        let service = RunningService(depths.service())
+        try eventually("the first reading") { depths.counts.dead == 1 }
+        #expect(depths.counts.ready == nil)
+        try connection.declareQueue("tapline.scans.0")
+        try connection.publish(exchange: "", routingKey: "tapline.scans.0", properties: AMQPProperties(), body: [1])
+        try eventually("the message of the new queue", withinMs: 40_000) { depths.counts.ready == 1 }
         try service.end()
     }
 

@@ -98,12 +98,16 @@ package final class QueueDepths: Sendable {
             address, connectTimeoutMs: QueueDepths.answerMs, loginTimeoutMs: QueueDepths.answerMs,
             name: "tapline-center queue depths", interrupt: stop.descriptor)
         defer { connection.close() }
-        var (shards, turn) = (0, 0)
+        var (shards, turn, isSettled) = (0, 0, false)
         repeat {
-            if turn % QueueDepths.shardsEvery == 0 { shards = try self.shards(connection) }
+            // At a new broker the queues are declared at the same time: they are looked for until two looks agree.
+            if !isSettled || turn % QueueDepths.shardsEvery == 0 {
+                let found = try self.shards(connection)
+                (isSettled, shards) = (found > 0 && found == shards, found)
+            }
             turn += 1
             var counts = Counts()
-            counts.ready = 0
+            counts.ready = shards > 0 ? 0 : nil
             for shard in 0..<shards {
                 counts.ready? += try connection.inspectQueue(Topology.queue(shard)).messages
             }
