@@ -197,8 +197,9 @@ import Testing
             let next = began + Int64(step)
             _ = try publish(created: next, expires: began + 600)
             let child = try fetch()
-            // Spreads the kills over the install, from its start to after its end. It is not a wait for a condition.
-            usleep(UInt32(wholeMs) * 1_000 * UInt32(step) / 10)
+            // Spreads the kills over the install, from its start to after its end, also if the machine became four times
+            // as slow. It is not a wait for a condition.
+            usleep(UInt32(wholeMs) * 10 * UInt32(step * step))
             child.kill()
             let version = try #require(store.currentVersion())
             #expect(version == before || version == next)
