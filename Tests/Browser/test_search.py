@@ -90,7 +90,7 @@ def test_closed_search_leaves_no_name_in_the_page(center, wall):
     # A name that was searched for in vain.
     opened(page).fill("Xenia Khan")
     expect(page.locator("#find-status")).to_contain_text("Xenia Khan")
-    page.keyboard.press("Escape")
+    page.locator("#find-close").click()
     expect(page.locator("#find")).to_be_hidden()
     assert "Khan" not in page.content()
 
