@@ -114,8 +114,21 @@ def test_unknown_parts_show_no_number(mock, wall):
     page = wall(mock.url)
     shown(page)
     expect(page.locator("#zones .as-of")).to_have_text("not known")
+    # That there are none is not known either.
+    expect(page.locator("#alarms-none")).to_have_text("No alarms are known: counts are missing.")
     text = page.locator("main").inner_text().replace("per 15 min", "")
     assert not re.search(r"\d", text), text
+
+
+def test_numbers_and_hours_have_one_direction_in_both_languages(mock, wall):
+    mock.send(states.with_alarms(states.festival()))
+    page = wall(mock.url, language="ar")
+    shown(page)
+    # The first hour stands at the left end of the curve, not beyond it.
+    curve, hour = (page.locator(name).first.bounding_box() for name in (".curve", ".curve text"))
+    assert hour["x"] >= curve["x"] - 1
+    # Arrived, then expected, as in the cell of the lanes.
+    assert page.locator("#by-category .counts bdi").first.evaluate("node => getComputedStyle(node).direction") == "ltr"
 
 
 def test_event_without_zones_says_so(mock, wall):

@@ -64,11 +64,17 @@ def test_old_count_is_no_sign(mock, wall):
     mock.send(states.server_away(states.festival(), "database"))
     page = wall(address(mock, "Backstage"))
     expect(page.locator("#level")).to_have_text("NO DATA")
+    # The numbers below say how old they are, and look it.
+    expect(page.locator("#complete")).to_have_text(re.compile(r"old: as of 17:59:\d\d, \d+ s ago"))
+    dim, ground = (page.locator(name).evaluate("node => getComputedStyle(node).color") for name in ("#numbers", "#sign"))
+    assert dim != ground
     mock.send(states.festival(seq=2))
     expect(page.locator("#level")).to_have_text("GO")
+    expect(page.locator("#complete")).to_contain_text("lanes heard")
     # No further state: first the notice, then no word.
-    expect(page.locator("#notice-words")).to_have_text(re.compile("No data for [3-5] s"))
+    expect(page.locator("#notice-words")).to_have_text(re.compile(r"No data for \d+ s"))
     expect(page.locator("#level")).to_have_text("NO DATA")
+    expect(page.locator("#complete")).to_have_text(re.compile(r"old: as of 18:00:\d\d, \d+ s ago"))
 
 
 def test_unknown_zone_is_said(mock, wall):

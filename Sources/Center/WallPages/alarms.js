@@ -89,7 +89,9 @@ function withServers(state) {
 
 export function drawAlarms(state) {
   // Without counts there are no alarms of counts: their absence is then no good news.
-  setAttribute(byId("alarms-none"), "data-unsure", state.zones && state.fleet ? null : "");
+  const isSure = state.zones && state.fleet;
+  setAttribute(byId("alarms-none"), "data-unsure", isSure ? null : "");
+  setText(byId("alarms-none"), t(isSure ? "no-alarms" : "alarms-unsure"));
   newest = withServers(state);
   const ids = new Set(newest.map((alarm) => alarm.id));
   seen = new Set([...seen].filter((id) => ids.has(id)));

@@ -11,9 +11,10 @@ const FOOT = 16;
 
 function group() {
   const name = el("span", { class: "group-name", dir: "auto" });
-  const counts = el("span", { class: "counts" });
+  // Arrived stands before expected in both languages, as lanes do.
+  const counts = el("bdi", { dir: "ltr" });
   const load = bar();
-  const node = el("li", {}, name, counts, load.node);
+  const node = el("li", {}, name, el("span", { class: "counts" }, counts), load.node);
   function update(row) {
     setText(name, row.name || t("no-name"));
     setText(counts, `${number(row.arrived)} / ${number(row.expected)}`);
@@ -112,6 +113,6 @@ export function drawArrivals(part, state) {
   drawCurve(part, state);
   const words = [];
   if (part.peak) words.push(t("peak", { n: number(part.peak.per_hour), at: minute(part.peak.at) }));
-  words.push(t("re-entries"), `▬ ${t("today")}`, `┄ ${t("yesterday")}`);
+  words.push(t("re-entries"), `▬\u00a0${t("today")}`, `┄\u00a0${t("yesterday")}`);
   setText(byId("curve-words"), words.join(" · "));
 }

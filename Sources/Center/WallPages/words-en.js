@@ -65,7 +65,7 @@ export default {
   "a-old-list": "Scanners with an old list: {n}", "a-clock": "Scanners with a wrong clock: {n}",
   // Search.
   "find-help": "Part of a name, a reference, a tag or a code", close: "Close", "find-none": "No match for “{text}”.", "find-some": "Matches: {n}",
-  "find-tag": "Tag {tag}", "find-stray": "On no list · refused today: {n}", "find-stray-help": "No person has this tag.",
+  "alarms-unsure": "No alarms are known: counts are missing.", "find-tag": "Tag {tag}", "find-stray": "On no list · refused today: {n}", "find-stray-help": "No person has this tag.",
   "find-no-codes": "No match for “{text}”. Codes and UIDs are not searched: the center does not have the event's key.",
   "find-more": "First {n} matches; type more to narrow them.", "find-401": "Names need a log-in with a token of the role viewer-names.",
   "find-403": "This token shows counts only. Names need the role viewer-names.", "find-503": "The center is busy. Try again.", "find-error": "The center does not answer. Try again.",

@@ -1,7 +1,7 @@
 // The sign of a zone: GO, BUSY or FULL, readable from ten metres. Old numbers are no sign: it then says NO DATA.
 
 import { bar, byId, setAttribute, setText, show } from "./dom.js";
-import { age, isKnown, number, percent } from "./format.js";
+import { age, clock, duration, isKnown, number, percent } from "./format.js";
 import { startPage } from "./page.js";
 import { onLanguage, t } from "./words.js";
 import { completeness, levelWords, trend } from "./zones.js";
@@ -13,6 +13,8 @@ const wanted = zoneOfAddress();
 const load = bar(2);
 let zone = null;
 let partAgeS = 0;
+let asOf = null;
+let isOld = false;
 let isFound = true;
 
 function zoneOfAddress() {
@@ -29,6 +31,7 @@ function draw(state) {
   zone = rows?.find((row) => row.name === wanted) ?? null;
   isFound = !rows || zone !== null;
   partAgeS = state.zones ? (age(state.zones.as_of, state.at) ?? Infinity) : Infinity;
+  asOf = state.zones?.as_of;
   document.title = `${wanted} · Tapline`;
   drawSign();
   if (!zone) return;
@@ -46,13 +49,23 @@ function draw(state) {
   const [words, isMissing] = completeness(zone, state.at, state.ingest?.queue_ready);
   setText(byId("complete"), words);
   setAttribute(byId("complete"), "data-missing", isMissing ? "" : null);
+  drawOld();
+}
+
+/** Numbers below NO DATA say how old they are. */
+function drawOld() {
+  if (!zone || !isOld) return;
+  const seconds = stream.ageMs / 1000 + partAgeS;
+  setText(byId("complete"), t("old", { at: clock(asOf), age: duration(seconds) }));
+  setAttribute(byId("complete"), "data-missing", "");
 }
 
 /** The level, which needs a state that is new and a count that is new in it. */
 function drawSign() {
-  const isOld = stream.ageMs > LIMIT_S * 1000 || partAgeS > LIMIT_S || stream.isRefused;
+  isOld = stream.ageMs > LIMIT_S * 1000 || partAgeS > LIMIT_S || stream.isRefused;
   const level = !zone || isOld ? "unknown" : (zone.level ?? "unknown");
   setAttribute(byId("sign"), "data-level", level);
+  setAttribute(byId("sign"), "data-old", isOld ? "" : null);
   setText(byId("level"), level === "unknown" ? t("sign-none") : levelWords(level));
   show(byId("numbers"), zone !== null);
   show(byId("missing"), !isFound);
@@ -63,4 +76,7 @@ setText(byId("zone-name"), wanted);
 byId("load").append(load.node);
 const stream = startPage(draw);
 onLanguage(drawSign);
-setInterval(drawSign, 500);
+setInterval(() => {
+  drawSign();
+  drawOld();
+}, 500);
