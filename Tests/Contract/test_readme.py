@@ -99,7 +99,8 @@ class DemoSite(Festival):
         """Writes `.build/demo.env` as scripts/demo does."""
         document = found(r"^    \(umask 077 && cat >\.build/demo\.env\) (<<END\n.*?^END$)")
         values = {"bin": self.bin, "work": self.work, "zahra": self.zahra, "TAPLINE_DATABASE_URL": self.database_url}
-        values |= {"broker": self.url_of("center"), "authority": "/etc/ssl/certs/ca-certificates.crt"}
+        self.run("tapline-center", "ca", "init", "--out", self.work / "ca", "--name", "Demo")
+        values |= {"broker": self.url_of("center"), "authority": self.work / "ca/ca.pem"}
         text = subprocess.run(
             ["bash", "-euc", f"cat {document}\n"],
             env={"PATH": os.environ["PATH"], **{name: str(value) for name, value in values.items()}},
