@@ -63,11 +63,13 @@ def test_zone_says_all_that_is_missing_in_its_count(mock, wall):
 def test_closed_zone_is_full_without_a_share(mock, wall):
     state = states.festival()
     state["zones"]["rows"][3].update(capacity=0, percent=None, level="full", inside=2, inside_total=2)
+    state["alarms"] = [states.alarm("zone-full", number=4, zone="Backstage", percent=None, inside=2, capacity=0)]
     mock.send(state)
     page = wall(mock.url)
     tile = page.locator("#zone-list > li").nth(3)
     expect(tile.locator(".level")).to_have_text("FULL")
     expect(tile.locator(".load")).to_have_text("2insideof 0")
+    expect(page.locator(".what")).to_have_text("Backstage is closed: 2 inside")
     page.goto(f"{mock.url}/zone/Backstage")
     expect(page.locator("#level")).to_have_text("FULL")
     expect(page.locator("#people")).to_have_text("2 of 0")

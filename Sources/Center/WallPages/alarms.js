@@ -29,7 +29,10 @@ function values(alarm) {
 
 /** An alarm in words. One without words of this page shows its key and its arguments. */
 export function alarmWords(alarm) {
-  if (hasWords(`a-${alarm.key}`)) return t(`a-${alarm.key}`, values(alarm));
+  // People are in a zone with the capacity 0.
+  const isClosed = alarm.key === "zone-full" && alarm.args?.capacity === 0;
+  const key = isClosed ? "a-zone-closed" : `a-${alarm.key}`;
+  if (hasWords(key)) return t(key, values(alarm));
   const details = Object.entries(values(alarm)).map(([key, value]) => `${key} ${value}`);
   return [alarm.key, ...details].join(" · ");
 }

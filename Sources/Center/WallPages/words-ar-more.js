@@ -6,6 +6,7 @@ export default {
   alarms: "الإنذارات", "no-alarms": "لا إنذارات", "level-alarm": "إنذار", "level-warn": "تنبيه", seen: "شوهد", "seen-label": "علّمه كمشاهَد: {what}", since: "منذ {at}",
   "alarms-more": "إنذارات أخرى: {n}",
   "a-zone-full": "{zone} ممتلئة: {percent} %، في الداخل {inside} من {capacity}", "a-zone-busy": "{zone} مزدحمة: {percent} %، في الداخل {inside} من {capacity}",
+  "a-zone-closed": "{zone} مغلقة: في الداخل {inside}",
   "a-gate-drop": "{gate}: هبط التدفق {percent} %، من {before} إلى {now} شخصاً خلال {interval}",
   "a-broker-away": "وسيط الرسائل منقطع. البوابات تعمل، وقراءاتها محفوظة في الأجهزة.",
   "a-database-away": "قاعدة البيانات منقطعة. لا عدّ حتى تعود.",

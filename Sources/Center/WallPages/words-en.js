@@ -52,6 +52,7 @@ export default {
   alarms: "Alarms", "no-alarms": "No alarms", "level-alarm": "Alarm", "level-warn": "Warning", seen: "Seen", "seen-label": "Mark as seen: {what}", since: "since {at}",
   "alarms-more": "{n} more alarms",
   "a-zone-full": "{zone} is full: {percent} %, {inside} inside of {capacity}", "a-zone-busy": "{zone} is busy: {percent} %, {inside} inside of {capacity}",
+  "a-zone-closed": "{zone} is closed: {inside} inside",
   "a-gate-drop": "{gate}: flow fell by {percent} %, from {before} to {now} people in {interval}",
   "a-broker-away": "The broker is away. Gates go on; their scans wait on the devices.",
   "a-database-away": "The database is away. Numbers are not counted until it is back.",
