@@ -57,6 +57,9 @@ struct LiveMetrics: Sendable {
         zones("full_ratio", "Part of the capacity from which the zone is full.") { Double($0.full_at) / 100 }
         zones("lanes", "Enabled scanners that the count of the zone depends on.") { Double($0.lanes) }
         zones("lanes_silent", "Of these, the silent ones.") { Double($0.lanes_silent) }
+        zones("lanes_late", "Of these, the others whose taps until a minute ago are not all here.") {
+            Double($0.lanes_late)
+        }
         zones("unsent_scans", "Scans that these scanners have not sent, by their last batches.") {
             $0.unsent.map { Double($0) }
         }

@@ -9,7 +9,7 @@ final class LiveReadings: Sendable {
     // swift-format-ignore: AlwaysUseLowerCamelCase
     struct Zone: Decodable, Sendable {
         var name: String
-        var inside_total, lanes, lanes_silent, busy_at, full_at: Int64
+        var inside_total, lanes, lanes_silent, lanes_late, busy_at, full_at: Int64
         var capacity, unsent: Int64?
     }
     // swift-format-ignore: AlwaysUseLowerCamelCase
