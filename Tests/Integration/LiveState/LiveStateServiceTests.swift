@@ -167,7 +167,8 @@ import Testing
         let display = Display(fixture.url)
         display.show(to: 1)
         try display.await(#""id":"snapshot-none","level":"alarm""#)
-        try fixture.connection.execute("UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.attendees")
+        try fixture.connection.execute(
+            "UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.tags; DELETE FROM tapline.attendees")
         try display.await(#""id":"snapshot-none","level":"warn""#)
         try fixture.connection.execute(
             """

@@ -34,8 +34,8 @@ struct StatusScreenTests {
             INSERT INTO tapline.snapshots (version, expires_at, attendees, size, sha256, file, published_at)
                 VALUES (5, now() + interval '1 day', 1, 1, repeat('ab', 32), 'f', now());
             UPDATE tapline.scanners SET enabled = id IN ('s-1', 's-2');
-            INSERT INTO tapline.journals (log, scanner_id, state) SELECT gen_random_uuid(), id, '{"gate":"running"}'
-                FROM tapline.scanners WHERE enabled
+            INSERT INTO tapline.journals (log, scanner_id, state, snapshot_version)
+                SELECT gen_random_uuid(), id, '{"gate":"running"}', 5 FROM tapline.scanners WHERE enabled
             """)
     }
 
@@ -60,7 +60,8 @@ struct StatusScreenTests {
         #expect(run.end == .exit(1))
         #expect(run.lines[1] == "WRONG    1 alarm, the worst: no snapshot was published: gates have no list")
         // A fresh event has no people to admit.
-        try connection.execute("UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.attendees")
+        try connection.execute(
+            "UPDATE tapline.scanners SET enabled = false; DELETE FROM tapline.tags; DELETE FROM tapline.attendees")
         let fresh = try status()
         #expect(fresh.end == .exit(0), "\(fresh.lines)")
         #expect(fresh.lines[1] == "OK       nothing wrong is known; not known: the list of the gates")

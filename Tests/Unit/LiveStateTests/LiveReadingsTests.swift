@@ -8,11 +8,14 @@ import Testing
 /// Tests the numbers that metrics show of the live state.
 @Suite struct LiveReadingsTests {
     private let board = LiveBoard()
+    private let puts = Recorder<LivePart>()
 
+    /// Each computation is at another millisecond.
     private func put(_ part: LivePart, _ texts: [String: String]) {
+        puts.record(part)
         board.put(
             LiveStore.Result(texts: texts), part, intervals: LiveSchedule().intervals(.metrics, isBacklog: false),
-            nowMs: SystemClock.monotonicMs())
+            nowMs: SystemClock.monotonicMs() + Int64(1_000 * puts.all.count))
     }
 
     private func putEvent(_ day: String) {
