@@ -175,11 +175,12 @@ struct StatusScreenTests {
         try makeWell()
         let watch = try ChildProcess(
             Package.program("tapline-center"), ["status", "--watch", "--database-url", fixture.url])
-        var verdicts = 0
-        while verdicts < 2 {
+        var verdicts: [String] = []
+        while verdicts.count < 2 {
             let line = try #require(try watch.line())
-            if line.hasPrefix("OK  ") { verdicts += 1 }
+            if line.hasPrefix("OK  ") || line.hasPrefix("WRONG ") { verdicts.append(line) }
         }
+        #expect(verdicts.allSatisfy { $0.hasPrefix("OK  ") }, "\(verdicts)")
         watch.kill(15)
         #expect(try watch.wait() == .exit(0))
         #expect(try status("--watch", "--all").end == .exit(78))
