@@ -99,7 +99,7 @@ struct StatusScreenTests {
         let unknown = try status()
         #expect(unknown.end == .exit(0))
         #expect(unknown.lines[1] == "OK       nothing wrong is known; not known: dead letters")
-        #expect(unknown.lines.contains { $0.hasSuffix("dead letters 0 10 min ago") }, "\(unknown.lines)")
+        #expect(unknown.lines.contains { $0.hasSuffix("dead letters 0 (10 min ago)") }, "\(unknown.lines)")
     }
 
     /// The center tells the database, so that `status` needs no broker.

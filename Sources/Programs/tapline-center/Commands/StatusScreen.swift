@@ -154,7 +154,7 @@ struct StatusScreen {
             (SELECT to_char(expires_at AT TIME ZONE e.time_zone, 'YYYY-MM-DD HH24:MI') FROM tapline.snapshots
                 WHERE version = tapline_internal.published_version()),
             coalesce((SELECT dead_letters || CASE WHEN dead_letters_at < now() - tapline_internal.center_gone_after()
-                    THEN ' ' || tapline.age_text(now() - dead_letters_at) || ' ago' ELSE '' END
+                    THEN ' (' || tapline.age_text(now() - dead_letters_at) || ' ago)' ELSE '' END
                 FROM tapline_internal.centers WHERE dead_letters_at IS NOT NULL ORDER BY dead_letters_at DESC LIMIT 1), 'not known')
         FROM tapline.event_settings e CROSS JOIN LATERAL (SELECT extract(epoch FROM (now() AT TIME ZONE e.time_zone)
             - (now() AT TIME ZONE 'UTC'))::double precision AS seconds) o
