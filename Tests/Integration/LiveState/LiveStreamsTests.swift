@@ -15,7 +15,7 @@ import Testing
     /// Viewers that read nothing before the end.
     private static let slow = 20
     /// An hour of states. They are published in bursts, and each viewer that reads gets the last one of a burst.
-    private static let (states, burst) = (3_600, 60)
+    private static let (states, burst) = (3_600, 120)
     /// From here on the server has the buffers of all viewers.
     private static let warm = 600
     /// Size of a state of a large site, in bytes. If each were kept, the memory would nearly double.
