@@ -91,6 +91,11 @@ class Fleet(SystemUnderTest):
         connection.cursor().execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         return connection
 
+    def part(self, name: str, since: int):
+        """A part of the live state that was computed after a time in microseconds since 1970, or None."""
+        part = once(self)[name]
+        return part if part and micros(part["as_of"]) > since else None
+
     def shows(self, part: str, expected: dict):
         """Waits until a part of the live state has these values."""
         read = lambda: {name: (once(self)[part] or {}).get(name) for name in expected}
@@ -132,7 +137,9 @@ def test_each_lane_is_heard_after_the_time_shown(fleet):
     for lane in LANES:
         fleet.send(Batch(lane, fleet.logs[lane], fleet.next[lane], []))
     fleet.shows_zones()
-    for row in once(fleet)["zones"]["rows"]:
+    since = now_us()
+    zones = wait_until(lambda: fleet.part("zones", since), "zones that were counted after the batches")
+    for row in zones["rows"]:
         lanes = fleet.oracle.lanes_of(row["id"])
         sent = [fleet.oracle.last(lane).sent for lane in lanes]
         # Of the lane that was heard first: after it had sent its batch, and before now.
@@ -184,11 +191,7 @@ def test_late_tracking_is_shown_with_its_age(fleet):
     fleet.send(batch)
     stored = now_us()
 
-    def late():
-        ingest = once(fleet)["ingest"]
-        return ingest if micros(ingest["as_of"]) > stored else None
-
-    ingest = wait_until(late, "a count after the batch was stored")
+    ingest = wait_until(lambda: fleet.part("ingest", stored), "a count after the batch was stored")
     at, lag = micros(ingest["as_of"]) // 1_000, ingest["tracking_lag_ms"]
     # The lag is of a moment after the time of the part, within its computation.
     assert at - stored // 1_000 <= lag <= now_us() // 1_000 - published // 1_000, (at, stored, lag, published)
