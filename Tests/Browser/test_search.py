@@ -91,7 +91,8 @@ def test_closed_search_leaves_no_name_in_the_page(center, wall):
     opened(page).fill("Xenia Khan")
     expect(page.locator("#find-status")).to_contain_text("Xenia Khan")
     page.locator("#find-close").click()
-    expect(page.locator("#find")).to_be_hidden()
+    # The event of the closing comes after the dialog is hidden.
+    expect(page.locator("#find-status")).to_have_text("")
     assert "Khan" not in page.content()
 
 
@@ -149,6 +150,8 @@ def test_login_leads_back_to_the_whole_address(center, wall, address):
     center.needs_login, center.role = True, None
     page = wall(center.url + address)
     page.locator("#notice-login").click()
+    # The script of the page has run.
+    expect(page.locator("#next")).to_have_value(address)
     page.locator("#token").fill("right")
     page.locator("form button").first.click()
     expect(page).to_have_url(center.url + address)
