@@ -48,7 +48,7 @@ def test_zone_says_all_that_is_missing_in_its_count(mock, wall):
     words = page.locator("#zone-list > li .complete")
     texts = ["2 of 960 lanes late", "1,040 missing", "3 batches in quarantine", "7 not counted yet"]
     expect(words).to_have_text(
-        [f"{text} · heard 18:00:00" for text in texts] + ["heard 17:51:00", "all 200 lanes heard · heard 18:00:00"]
+        [f"{text} · heard 18:00:00" for text in texts] + ["heard 17:51:00", "all lanes heard: 200 · heard 18:00:00"]
     )
     expect(page.locator("#zone-list > li .complete[data-missing]")).to_have_count(5)
     # Messages in the broker may be of any lane. A tile names three losses.

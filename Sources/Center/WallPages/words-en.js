@@ -18,7 +18,7 @@ export default {
   zones: "Zones", inside: "inside",
   "level-go": "GO", "level-busy": "BUSY", "level-full": "FULL", "level-uncapped": "NO LIMIT", "level-unknown": "NOT KNOWN",
   "of": "of {n}", "net-hour": "{n} an hour", "full-in": "full in {age}", "in-zone": "in {zone}",
-  "lanes-all": "all {n} lanes heard", "lanes-some": "{n} of {all} lanes silent", "no-lanes": "no lanes",
+  "lanes-all": "all lanes heard: {n}", "lanes-some": "{n} of {all} lanes silent", "no-lanes": "no lanes",
   "lanes-late": "{n} of {all} lanes late", "n-missing": "{n} missing", quarantined: "{n} batches in quarantine", untracked: "{n} not counted yet",
   queued: "{n} messages wait", unsent: "{n} unsent", heard: "heard {at}", "zone-none": "There is no zone “{zone}”.", "no-zones": "No zones are set up.",
   "sign-none": "NO DATA", back: "All zones",
