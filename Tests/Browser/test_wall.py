@@ -51,9 +51,19 @@ def test_zone_says_all_that_is_missing_in_its_count(mock, wall):
         [f"{text} · heard 18:00:00" for text in texts] + ["heard 17:51:00", "all lanes heard: 200 · heard 18:00:00"]
     )
     expect(page.locator("#zone-list > li .complete[data-missing]")).to_have_count(5)
+    # A lane in use has a few scans under way.
+    state["seq"] = 2
+    all_here.update(unsent=3)
+    mock.send(state)
+    expect(words.last).to_have_text("all lanes heard: 200 · 3 unsent · heard 18:00:00")
+    all_here.update(heard=states.rfc3339(states.START - datetime.timedelta(seconds=30)))
+    state["seq"] = 3
+    mock.send(state)
+    expect(words.last).to_have_text("3 unsent · heard 17:59:30")
+    expect(page.locator("#zone-list > li .complete[data-missing]")).to_have_count(6)
     # Messages in the broker may be of any lane. A tile names three losses.
-    state["seq"], state["ingest"]["queue_ready"] = 2, 9_000
-    all_here.update(lanes_silent=4, lanes_late=5, unsent=6, missing=7)
+    state["seq"], state["ingest"]["queue_ready"] = 4, 9_000
+    all_here.update(heard=states.rfc3339(states.START), lanes_silent=4, lanes_late=5, unsent=6, missing=7)
     mock.send(state)
     expect(words.first).to_have_text("2 of 960 lanes late · 9,000 messages wait · heard 18:00:00")
     expect(words.last).to_have_text("4 of 200 lanes silent · 5 of 200 lanes late · 6 unsent · … · heard 18:00:00")

@@ -7,6 +7,8 @@ import { t } from "./words.js";
 const QUIET_S = 60;
 // Messages in the queue above which counts may lack some. A few are always under way.
 const QUEUE_LIMIT = 500;
+// Age of the oldest known tap up to which unsent scans are under way: a quiet lane is heard every 15 s.
+const UNDER_WAY_S = 20;
 // Losses that a tile names.
 const LOSSES_LIMIT = 3;
 const LEVELS = ["go", "busy", "full", "uncapped"];
@@ -15,10 +17,10 @@ const LEVELS = ["go", "busy", "full", "uncapped"];
 export const levelWords = (level) => t(`level-${LEVELS.includes(level) ? level : "unknown"}`);
 
 /** What is missing in the number of a zone, in words, the worst first. */
-function losses(zone, queued) {
+function losses(zone, queued, unsent) {
   const parts = zone.lanes_silent > 0 ? [["lanes-some", zone.lanes_silent]] : [];
   parts.push(
-    ["lanes-late", zone.lanes_late], ["unsent", zone.unsent], ["n-missing", zone.missing],
+    ["lanes-late", zone.lanes_late], ["unsent", unsent], ["n-missing", zone.missing],
     ["quarantined", zone.quarantined], ["untracked", zone.untracked], ["queued", queued > QUEUE_LIMIT ? queued : 0],
   );
   const found = parts.filter(([, n]) => n > 0).map(([key, n]) => t(key, { n: number(n), all: number(zone.lanes) }));
@@ -30,11 +32,13 @@ function losses(zone, queued) {
  * broker, of any lane.
  */
 export function completeness(zone, at, queued) {
-  const parts = losses(zone, queued);
   const seconds = age(zone.heard, at);
+  const isUnderWay = seconds !== null && seconds <= UNDER_WAY_S && !(zone.lanes_silent > 0);
+  const parts = losses(zone, queued, isUnderWay ? 0 : zone.unsent);
   const isMissing = parts.length > 0 || (zone.lanes > 0 && (seconds === null || seconds > QUIET_S));
   if (zone.lanes === 0) parts.push(t("no-lanes"));
   else if (!isMissing) parts.push(t("lanes-all", { n: number(zone.lanes) }));
+  if (isUnderWay && zone.unsent > 0) parts.push(t("unsent", { n: number(zone.unsent) }));
   if (zone.heard) parts.push(t("heard", { at: clock(zone.heard) }));
   return [parts.join(" · "), isMissing];
 }
