@@ -113,7 +113,9 @@ class DemoSite(Festival):
 
     def type(self, line: str, codes=(0,)) -> str:
         """Runs a line in a new shell with the settings of the demo, and returns what it printed."""
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        # The library path is that of programs which were built for another Debian.
+        names = ("PATH", "HOME", "LD_LIBRARY_PATH")
+        environment = {name: os.environ[name] for name in names if name in os.environ}
         run = subprocess.run(
             ["bash", "-c", f"{SETTINGS} && {line}"],
             cwd=self.folder,
