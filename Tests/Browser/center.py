@@ -1,10 +1,10 @@
 """A real center with real lanes: gates, publishers, broker, database."""
 
 import subprocess
-import threading
 
 import harness
 import http_client
+from background import Background
 from batch import Batch, Scan, new_log, now_ms_us
 from festival import Festival, FestivalLane
 from harness import RELAY, ROOT, Client
@@ -14,17 +14,17 @@ PEOPLE = 320
 LANES = 10
 
 
-class Load:
+class Load(Background):
     """Publishes batches of one scanner until the end of the block, as fast as a rate in scans a second allows."""
 
     BATCH = 200
 
     def __init__(self, site, scans_s: int):
-        self.site, self.pause_s, self.stop = site, self.BATCH / scans_s, threading.Event()
+        super().__init__()
+        self.site, self.pause_s = site, self.BATCH / scans_s
         self.scanner, self.published = site.scanner(), 0
         # People come and go: the same tags again and again.
         self.tags = [site.new_tag() for _ in range(5_000)]
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
         # A connection belongs to one thread.
@@ -38,14 +38,6 @@ class Load:
             client.publish("scan." + self.scanner, Batch(self.scanner, log, first + 1, scans).encode())
             self.published += self.BATCH
         client.close()
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
 
 class Site(Festival):

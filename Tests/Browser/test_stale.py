@@ -1,13 +1,13 @@
 """Old numbers look old, and the page heals by itself."""
 
 import re
-import threading
 import time
 
 import pytest
 from playwright.sync_api import expect
 
 import states
+from background import Background
 from conftest import LIMIT_MS
 from said import Said
 
@@ -15,26 +15,18 @@ STALE = re.compile(r"No data for \d+ s")
 OUTAGE = "Failed to load resource|ERR_"
 
 
-class Pulse:
+class Pulse(Background):
     """Sends a state each 200 ms, until the end of the block."""
 
     def __init__(self, mock, make=lambda seq: states.festival(seq, gates=4, scanners=8)):
-        self.mock, self.make, self.stop = mock, make, threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        super().__init__()
+        self.mock, self.make = mock, make
 
     def run(self):
         seq = 0
         while not self.stop.wait(0.2):
             seq += 1
             self.mock.send(self.make(seq))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
 
 def is_live(page):

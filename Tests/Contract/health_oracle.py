@@ -25,7 +25,8 @@ class HealthOracle:
     def gate_of(self, scanner: str) -> int:
         """The gate of its last batch; a batch without a gate has its default."""
         last = self.last(scanner)
-        return self.lanes[scanner] if last is None or last.gate is None else last.gate
+        has_gate = last is not None and last.gate is not None
+        return last.gate if has_gate else self.lanes[scanner]
 
     def lanes_of(self, zone: int) -> list:
         """The lanes at the gates that lead into or out of a zone and the zones within it."""
@@ -33,7 +34,10 @@ class HealthOracle:
         return [lane for lane in self.lanes if within & set(self.gates[self.gate_of(lane)])]
 
     def _outwards(self, zone: Optional[int]) -> list:
-        return [] if zone is None else [zone, *self._outwards(self.zones[zone])]
+        """A zone and the zones around it, the innermost first."""
+        if zone is None:
+            return []
+        return [zone, *self._outwards(self.zones[zone])]
 
     def unsent(self, lanes) -> int:
         """Scans that lanes had not sent at their last batch."""
